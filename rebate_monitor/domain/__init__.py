@@ -1,0 +1,1 @@
+"""The rules, pure: standard library only, nothing awaited, `now` always an argument."""

@@ -1,0 +1,229 @@
+"""Judge a case by its calendar, its policy and the time (DESIGN 3.5).
+
+`assess` says what stands until the case's next event (it becomes the stored row); `judge` adds
+what the passing of time decides.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from itertools import pairwise
+
+from rebate_monitor.domain.case import Case, Status
+from rebate_monitor.domain.clock import Clock, Span
+from rebate_monitor.domain.event import EventType
+from rebate_monitor.domain.local_time import local_date, midnight
+from rebate_monitor.domain.policy import Policy
+from rebate_monitor.domain.work_calendar import WorkCalendar
+
+
+class Verdict(StrEnum):
+    """How a case stands against its limit."""
+
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    BREACHED = "breached"
+    MET = "met"
+    MISSED = "missed"
+    NOT_APPLICABLE = "not_applicable"
+
+
+STAGE_NAMES = {
+    EventType.REVIEWED: "review",
+    EventType.APPROVED: "approval",
+    EventType.VOUCHER_ISSUED: "voucher",
+    EventType.PAID: "treasury",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Running workdays between two consecutive milestones, named after the one that ends it."""
+
+    case_stage: str
+    workdays: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What stands until the next event of the case.
+
+    `settled_verdict` is None while only time decides; then `at_risk_at` and `breach_at` do.
+    `counted_workdays` is the final count of a clock that stands still; of a running clock it is
+    the count on `running_since`, and every workday after that day adds one. `urgent_at` is when
+    the limit is or was passed, for sorting. Counts and limits are workdays, dates and instants
+    Asia/Shanghai.
+    """
+
+    status: Status
+    settled_verdict: Verdict | None = Verdict.NOT_APPLICABLE
+    normal: bool = False
+    limit_workdays: int | None = None
+    counted_workdays: int | None = None
+    running_since: date | None = None
+    due_date: date | None = None
+    at_risk_at: datetime | None = None
+    breach_at: datetime | None = None
+    urgent_at: datetime | None = None
+    in_time: bool | None = None
+    same_day: bool | None = None
+    clock: Clock | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A case at one moment; all counts are workdays, None before acceptance."""
+
+    verdict: Verdict
+    provisional: bool = False
+    workdays: int | None = None
+    gross_workdays: int | None = None
+    paused_workdays: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Instants:
+    due_date: date | None = None
+    at_risk_at: datetime | None = None
+    breach_at: datetime | None = None
+
+
+def assess(case: Case, calendar: WorkCalendar) -> Assessment:
+    """Assess a case until its next event; raise CalendarRangeError beyond the calendar."""
+    if case.accepted_at is None:
+        return Assessment(status=case.status)
+    clock = Clock(calendar, case.policy.rules.counting, running_spans(case))
+    limit = _limit(case)
+    counted_on = _counted_on(case, clock)
+    counted = clock.workdays_on(counted_on)
+    reached = _Instants() if limit is None else _instants(clock, limit, case.policy.policy)
+    stopped = case.status is Status.STOPPED
+    waits = case.status is Status.SUSPENDED
+    return Assessment(
+        status=case.status,
+        settled_verdict=_settled_verdict(case.status, counted, limit),
+        normal=not case.is_excluded and case.status not in (Status.REJECTED, Status.WITHDRAWN),
+        limit_workdays=limit,
+        counted_workdays=counted,
+        running_since=counted_on if case.status is Status.RUNNING else None,
+        due_date=None if waits else reached.due_date,
+        at_risk_at=None if waits else reached.at_risk_at,
+        breach_at=None if waits else reached.breach_at,
+        urgent_at=reached.breach_at if case.status.is_open else None,
+        in_time=counted <= limit if stopped and limit is not None else None,
+        same_day=counted <= case.policy.rules.immediate_within_workdays if stopped else None,
+        clock=clock,
+    )
+
+
+def judge(case: Case, assessment: Assessment, calendar: WorkCalendar, now: datetime) -> Judgement:
+    """Judge an assessed case at a moment; `now` carries an offset."""
+    clock = assessment.clock
+    if case.accepted_at is None or clock is None:
+        return Judgement(verdict=Verdict.NOT_APPLICABLE)
+    day = local_date(case.ended_at or now)
+    workdays, gross = clock.workdays_on(day), clock.gross_on(day)
+    horizon = max(day, _looks_ahead_to(assessment))
+    return Judgement(
+        verdict=verdict_at(assessment, now),
+        provisional=calendar.is_provisional(clock.accepted_on, horizon),
+        workdays=workdays,
+        gross_workdays=gross,
+        paused_workdays=gross - workdays,
+    )
+
+
+def verdict_at(assessment: Assessment, now: datetime) -> Verdict:
+    """Return the verdict at a moment; a rest day right after the due date is still in time."""
+    if assessment.settled_verdict is not None:
+        return assessment.settled_verdict
+    if assessment.breach_at is not None and now >= assessment.breach_at:
+        return Verdict.BREACHED
+    if assessment.at_risk_at is not None and now >= assessment.at_risk_at:
+        return Verdict.AT_RISK
+    return Verdict.ON_TRACK
+
+
+def stages(case: Case, assessment: Assessment, calendar: WorkCalendar) -> tuple[Stage, ...]:
+    """Return the stages between the milestones that the case has; up to the stop they add up."""
+    if case.accepted_at is None or assessment.clock is None:
+        return ()
+    days = [local_date(milestone.at) for milestone in case.milestones]
+    ended = local_date(case.ended_at) if case.ended_at else None
+    counts = [0, *(_count_through(assessment.clock, calendar, day, ended) for day in days)]
+    return tuple(
+        Stage(case_stage=STAGE_NAMES[milestone.event_type], workdays=after - before)
+        for milestone, (before, after) in zip(case.milestones, pairwise(counts), strict=True)
+    )
+
+
+def running_spans(case: Case) -> tuple[Span, ...]:
+    """Return the stretches in which the clock runs, the time after the end included.
+
+    The clock of an ended case is drawn on after its end, so that its due date can still be told.
+    """
+    return tuple(_running_spans(case))
+
+
+def _running_spans(case: Case) -> Iterator[Span]:
+    if case.accepted_at is None:
+        return
+    start = local_date(case.accepted_at)
+    for pause in case.pauses:
+        yield Span(start=start, end=local_date(pause.start))
+        if pause.end is None:
+            return
+        start = local_date(pause.end)
+    yield Span(start=start)
+
+
+def _limit(case: Case) -> int | None:
+    """Return the limit in workdays; without one, or after another end, nothing is judged."""
+    if case.attributes is None or case.status in (Status.REJECTED, Status.WITHDRAWN):
+        return None
+    return case.policy.limit(case.attributes.category)
+
+
+def _counted_on(case: Case, clock: Clock) -> date:
+    """Return the day whose count is stored: the last of a clock at rest, or where it runs from."""
+    if case.ended_at is not None:
+        return local_date(case.ended_at)
+    last = clock.spans[-1]
+    return last.end or max(last.start, clock.counts_from)
+
+
+def _instants(clock: Clock, limit: int, policy: Policy | None) -> _Instants:
+    warn = policy.warn_workdays_left if policy else 0
+    return _Instants(
+        due_date=clock.day_reaching(limit),
+        at_risk_at=_midnight(clock.day_reaching(limit - warn)),
+        breach_at=_midnight(clock.day_reaching(limit + 1)),
+    )
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return midnight(day) if day else None
+
+
+def _settled_verdict(status: Status, counted: int, limit: int | None) -> Verdict | None:
+    if limit is None:
+        return Verdict.NOT_APPLICABLE
+    if status is Status.STOPPED:
+        return Verdict.MET if counted <= limit else Verdict.MISSED
+    if status is Status.SUSPENDED:
+        return Verdict.BREACHED if counted > limit else Verdict.ON_TRACK
+    return None
+
+
+def _looks_ahead_to(assessment: Assessment) -> date:
+    """Return the furthest day that an open clock's instants rest on."""
+    if assessment.status.is_open and assessment.breach_at is not None:
+        return local_date(assessment.breach_at)
+    return date.min
+
+
+def _count_through(clock: Clock, calendar: WorkCalendar, day: date, ended: date | None) -> int:
+    if ended is None or day <= ended:
+        return clock.workdays_on(day)
+    return clock.workdays_on(ended) + calendar.workdays_between(ended, day)

@@ -1,0 +1,158 @@
+"""What one case adds to the running tallies behind the figures (DESIGN 6).
+
+A case contributes to a handful of cells, read off its stored row alone. A change of the case adds
+the difference between the cells it had and the cells it has, so the tallies always equal a full
+recount, and figures cost the same however many cases are stored.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.case import Status
+from rebate_monitor.domain.local_time import local_date
+
+UNKNOWN_CATEGORY = "unknown"
+
+
+class Figure(StrEnum):
+    """Which figure a cell belongs to."""
+
+    OPEN = "open"
+    STOPPED = "stopped"
+    PROCESSED = "processed"
+    MISSED = "missed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of one figure; dimensions that the figure does not use are None.
+
+    `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on.
+    `stopped` (normal cases): category, stopped_on. `processed` (normal cases): category, workdays.
+    `missed`: category, city. Dates are Asia/Shanghai dates.
+    """
+
+    figure: Figure
+    category: str
+    city: str | None = None
+    verdict: Verdict | None = None
+    at_risk_on: date | None = None
+    due_on: date | None = None
+    breach_on: date | None = None
+    stopped_on: date | None = None
+    workdays: int | None = None
+
+
+CELL_FIELDS = tuple(field.name for field in fields(Cell))
+
+
+class Measures(NamedTuple):
+    """What is summed in a cell: cases, their workdays, how many were in time and same-day."""
+
+    cases: int = 0
+    workdays_sum: int = 0
+    in_time: int = 0
+    same_day: int = 0
+
+    def plus(self, other: "Measures", sign: int = 1) -> "Measures":
+        """Return the sum, or with sign -1 the difference."""
+        return Measures(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
+
+
+class Tallied(Protocol):
+    """The columns of the stored case row that its cells are read off."""
+
+    @property
+    def status(self) -> Status | None: ...  # noqa: D102
+    @property
+    def settled_verdict(self) -> Verdict | None: ...  # noqa: D102
+    @property
+    def normal(self) -> bool: ...  # noqa: D102
+    @property
+    def category(self) -> str | None: ...  # noqa: D102
+    @property
+    def city(self) -> str | None: ...  # noqa: D102
+    @property
+    def counted_workdays(self) -> int | None: ...  # noqa: D102
+    @property
+    def stopped_on(self) -> date | None: ...  # noqa: D102
+    @property
+    def at_risk_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def due_date(self) -> date | None: ...  # noqa: D102
+    @property
+    def breach_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def in_time(self) -> bool | None: ...  # noqa: D102
+    @property
+    def same_day(self) -> bool | None: ...  # noqa: D102
+
+
+Deltas = dict[Cell, Measures]
+
+
+def contribution(row: Tallied) -> Iterator[tuple[Cell, Measures]]:
+    """Yield what one stored case adds to the tallies."""
+    category = row.category or UNKNOWN_CATEGORY
+    if row.status is not None and row.status.is_open:
+        yield _open_cell(row, category), Measures(cases=1)
+    if row.status is not Status.STOPPED:
+        return
+    if row.settled_verdict is Verdict.MISSED:
+        yield Cell(figure=Figure.MISSED, category=category, city=row.city), Measures(cases=1)
+    if row.normal and row.counted_workdays is not None:
+        yield from _normal_cells(row, category, row.counted_workdays)
+
+
+def _normal_cells(row: Tallied, category: str, workdays: int) -> Iterator[tuple[Cell, Measures]]:
+    measures = Measures(
+        cases=1, workdays_sum=workdays, in_time=bool(row.in_time), same_day=bool(row.same_day)
+    )
+    yield Cell(figure=Figure.STOPPED, category=category, stopped_on=row.stopped_on), measures
+    yield Cell(figure=Figure.PROCESSED, category=category, workdays=workdays), measures
+
+
+def _open_cell(row: Tallied, category: str) -> Cell:
+    return Cell(
+        figure=Figure.OPEN,
+        category=category,
+        city=row.city,
+        verdict=row.settled_verdict,
+        at_risk_on=local_date(row.at_risk_at) if row.at_risk_at else None,
+        due_on=row.due_date,
+        breach_on=local_date(row.breach_at) if row.breach_at else None,
+    )
+
+
+def difference(before: Iterable[Tallied], after: Iterable[Tallied]) -> Deltas:
+    """Return what the tallies change by when stored cases go from `before` to `after`."""
+    deltas: Deltas = {}
+    for rows, sign in ((before, -1), (after, 1)):
+        for row in rows:
+            for cell, measures in contribution(row):
+                deltas[cell] = deltas.get(cell, Measures()).plus(measures, sign)
+    return {cell: measures for cell, measures in deltas.items() if any(measures)}
+
+
+def open_by_verdict(cells: Deltas, today: date) -> Counter[tuple[str, str, Verdict]]:
+    """Count open cases by (category, city, verdict) on a day."""
+    counts: Counter[tuple[str, str, Verdict]] = Counter()
+    for cell, measures in cells.items():
+        if cell.figure is Figure.OPEN:
+            counts[cell.category, cell.city or "", _verdict_on(cell, today)] += measures.cases
+    return counts
+
+
+def _verdict_on(cell: Cell, today: date) -> Verdict:
+    if cell.verdict is not None:
+        return cell.verdict
+    if cell.breach_on is not None and today >= cell.breach_on:
+        return Verdict.BREACHED
+    if cell.at_risk_on is not None and today >= cell.at_risk_on:
+        return Verdict.AT_RISK
+    return Verdict.ON_TRACK

@@ -1,0 +1,1 @@
+"""Events in: from bytes to durable facts, one decision per event."""

@@ -1,0 +1,1 @@
+"""A made-up province that behaves like a real one, from a seed."""

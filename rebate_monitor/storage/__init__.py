@@ -1,0 +1,1 @@
+"""PostgreSQL: migrations, named statements, and the rows that the domain reads and writes."""
