@@ -27,6 +27,7 @@ from rebate_monitor.domain.policy import (
 
 Workdays = Annotated[int, msgspec.Meta(ge=1, le=366)]
 WorkdaysOrNone = Annotated[int, msgspec.Meta(ge=0, le=366)]
+MeanWorkdays = Annotated[float, msgspec.Meta(gt=0, le=366)]  # TOML knows inf, a mean does not
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 
 
@@ -48,8 +49,8 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _Targets(msgspec.Struct, forbid_unknown_fields=True):
-    all: Annotated[float, msgspec.Meta(gt=0)] | None = None
-    category_1_2: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    all: MeanWorkdays | None = None
+    category_1_2: MeanWorkdays | None = None
 
 
 class _Policy(msgspec.Struct, forbid_unknown_fields=True):

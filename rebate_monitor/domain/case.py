@@ -192,7 +192,7 @@ class _Walk:
         for place, event in enumerate(self.events):
             self._take(place, event)
             if place == self.end:
-                self._close_at_end()
+                self._close_at_end(self._time(place))
         if self.end is None and self.pauses and self.pauses[-1].end is None:
             self.status = Status.SUSPENDED
 
@@ -287,10 +287,7 @@ class _Walk:
             self.anomalies.append(Anomaly.RESUMED_WHILE_RUNNING)
         self._close(at)
 
-    def _close_at_end(self) -> None:
-        at = self.ended_at
-        if at is None:
-            return
+    def _close_at_end(self, at: datetime) -> None:
         paused = bool(self.pauses) and self.pauses[-1].end is None
         if paused and self.status is Status.STOPPED:
             self.anomalies.append(Anomaly.STOPPED_WHILE_SUSPENDED)

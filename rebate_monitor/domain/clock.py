@@ -33,6 +33,8 @@ class Clock:
 
     def gross_on(self, day: date) -> int:
         """Return the workdays from acceptance to the end of a day, pauses included."""
+        if day < self.accepted_on:
+            return 0
         return max(0, self._calendar.workdays_through(day) - self._base)
 
     def workdays_on(self, day: date) -> int:

@@ -26,6 +26,7 @@ class Figure(StrEnum):
     STOPPED = "stopped"
     PROCESSED = "processed"
     MISSED = "missed"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +35,13 @@ class Cell:
 
     `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on.
     `stopped` (normal cases): category, stopped_on. `processed` (normal cases): category, workdays.
-    `missed`: category, city. Dates are Asia/Shanghai dates.
+    `missed`: category, city. `events`: event_type, outcome. Dates are Asia/Shanghai dates.
     """
 
     figure: Figure
-    category: str
+    event_type: str | None = None
+    outcome: str | None = None
+    category: str | None = None
     city: str | None = None
     verdict: Verdict | None = None
     at_risk_on: date | None = None
@@ -52,10 +55,11 @@ CELL_FIELDS = tuple(field.name for field in fields(Cell))
 
 
 class Measures(NamedTuple):
-    """What is summed in a cell: cases, their workdays, how many were in time and same-day."""
+    """What is summed: cases, their workdays, and how many had a limit, kept it, were same-day."""
 
     cases: int = 0
     workdays_sum: int = 0
+    judged: int = 0
     in_time: int = 0
     same_day: int = 0
 
@@ -111,7 +115,11 @@ def contribution(row: Tallied) -> Iterator[tuple[Cell, Measures]]:
 
 def _normal_cells(row: Tallied, category: str, workdays: int) -> Iterator[tuple[Cell, Measures]]:
     measures = Measures(
-        cases=1, workdays_sum=workdays, in_time=bool(row.in_time), same_day=bool(row.same_day)
+        cases=1,
+        workdays_sum=workdays,
+        judged=row.in_time is not None,
+        in_time=bool(row.in_time),
+        same_day=bool(row.same_day),
     )
     yield Cell(figure=Figure.STOPPED, category=category, stopped_on=row.stopped_on), measures
     yield Cell(figure=Figure.PROCESSED, category=category, workdays=workdays), measures
@@ -144,7 +152,8 @@ def open_by_verdict(cells: Deltas, today: date) -> Counter[tuple[str, str, Verdi
     counts: Counter[tuple[str, str, Verdict]] = Counter()
     for cell, measures in cells.items():
         if cell.figure is Figure.OPEN:
-            counts[cell.category, cell.city or "", _verdict_on(cell, today)] += measures.cases
+            place = cell.category or UNKNOWN_CATEGORY, cell.city or ""
+            counts[*place, _verdict_on(cell, today)] += measures.cases
     return counts
 
 

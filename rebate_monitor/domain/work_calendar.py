@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from itertools import dropwhile, takewhile
 from types import MappingProxyType
 
 SATURDAY = 5
@@ -151,10 +152,9 @@ class WorkCalendar:
     @property
     def published_until(self) -> date:
         """The last day before the first estimated year that follows a published one."""
-        published = [year for year, notice in self._notices.items() if not notice.provisional]
-        if not published:
-            return self.first - timedelta(days=1)
-        return date(max(published), 12, 31)
+        from_published = dropwhile(lambda notice: notice.provisional, self._notices.values())
+        years = [n.year for n in takewhile(lambda notice: not notice.provisional, from_published)]
+        return date(years[-1], 12, 31) if years else self.first - timedelta(days=1)
 
     @property
     def notices(self) -> Mapping[int, YearNotice]:

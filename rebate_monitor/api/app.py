@@ -1,0 +1,96 @@
+"""The aiohttp application: routes, and the middleware that measures, logs and explains errors."""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from rebate_monitor.api import cases, events, figures, operations, quarantine
+from rebate_monitor.api.problems import (
+    ProblemError,
+    TooLargeProblem,
+    UnavailableProblem,
+    http_problem,
+    problem_response,
+)
+from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.storage.database import DatabaseAwayError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+UNROUTED = "unrouted"
+
+log = structlog.get_logger()
+
+
+def build_app(service: Service) -> web.Application:
+    """Build the application around a composed service."""
+    app = web.Application(
+        client_max_size=events.MAX_BODY_BYTES, middlewares=[observe, explain_errors]
+    )
+    app[SERVICE] = service
+    app.router.add_post("/v1/events", events.post_events)
+    app.router.add_get("/v1/cases", cases.list_cases)
+    app.router.add_get("/v1/cases/{case_id}", cases.get_case)
+    app.router.add_get("/v1/performance", figures.get_performance)
+    app.router.add_get("/v1/calendar", figures.get_calendar)
+    app.router.add_get("/v1/policies", figures.get_policies)
+    app.router.add_get("/v1/quarantine", quarantine.get_quarantine)
+    app.router.add_post("/v1/quarantine/replay", quarantine.post_replay)
+    app.router.add_get("/healthz", operations.get_health)
+    app.router.add_get("/readyz", operations.get_readiness)
+    app.router.add_get("/metrics", operations.get_metrics)
+    app.router.add_get("/openapi.json", operations.get_openapi)
+    app.router.add_get("/", operations.get_index)
+    return app
+
+
+@web.middleware
+async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Measure a request and write its one log line; a path may name a case, so only the route."""
+    started = time.perf_counter()
+    code = 499  # the client went away before there was an answer
+    try:
+        response = await handler(request)
+        code = response.status
+        response.headers.update(SECURITY_HEADERS)
+        return response
+    finally:
+        seconds = time.perf_counter() - started
+        route = _route(request)
+        method = request.method if route != UNROUTED else "ANY"
+        metrics = request.app[SERVICE].metrics
+        metrics.http_seconds.labels(method, route, str(code)).observe(seconds)
+        log.debug("request.answered", method=method, route=route, code=code, seconds=seconds)
+
+
+@web.middleware
+async def explain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn every error into problem details."""
+    try:
+        return await handler(request)
+    except ProblemError as problem:
+        return problem_response(problem)
+    except DatabaseAwayError as error:
+        log.warning("database.away", cause=str(error))
+        return problem_response(UnavailableProblem("the database is away; send the same again"))
+    except web.HTTPRequestEntityTooLarge:
+        return problem_response(
+            TooLargeProblem(f"a body has at most {events.MAX_BODY_BYTES} bytes")
+        )
+    except web.HTTPException as error:
+        return http_problem(error)
+    except Exception:
+        log.exception("request.failed", route=_route(request))
+        return problem_response(ProblemError("this is a fault of the service; it is in its log"))
+
+
+def _route(request: web.Request) -> str:
+    """Return the route's template: paths themselves hold case ids."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else UNROUTED

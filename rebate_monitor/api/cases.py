@@ -1,0 +1,140 @@
+"""GET /v1/cases and /v1/cases/{case_id}: every answer is folded from the stored events."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+from aiohttp import web
+
+from rebate_monitor.api.access import require
+from rebate_monitor.api.parameters import (
+    a_city,
+    a_date,
+    a_number,
+    allow_only,
+    an_instant,
+    an_office,
+    one_of,
+    parameter,
+)
+from rebate_monitor.api.problems import InvalidProblem, NotFoundProblem
+from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.api.views import (
+    CaseSummaryView,
+    CasesView,
+    case_summary_view,
+    case_view,
+    encode,
+)
+from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.case import Status, known_at
+from rebate_monitor.domain.event import CaseEvent, Category
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
+from rebate_monitor.storage.case_events import events_of_cases
+from rebate_monitor.storage.keys import Scope
+from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+
+
+async def get_case(request: web.Request) -> web.Response:
+    """Answer one case, as of now or of `?at=`."""
+    principal = await require(request, Scope.CASES_READ)
+    allow_only(request, ["at"])
+    service = request.app[SERVICE]
+    at = parameter(request, "at", an_instant)
+    if at is not None:
+        _check_in_calendar(service, at)
+    case_id = request.match_info["case_id"]
+    events = await _events_of_case(service, case_id)
+    if at is not None:
+        events = list(known_at(events, at))
+    case = service.rulebook.fold(case_id, events)
+    sensitive = principal.may(Scope.SENSITIVE_READ)
+    view = case_view(case, service.rulebook, at or service.now(), sensitive=sensitive)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def list_cases(request: web.Request) -> web.Response:
+    """Answer a page of cases, most urgent first."""
+    principal = await require(request, Scope.CASES_READ)
+    allow_only(
+        request,
+        ["status", "verdict", "category", "city", "office", "due_before", "limit", "cursor"],
+    )
+    service = request.app[SERVICE]
+    limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
+    after = parameter(request, "cursor", _place)
+    sensitive = principal.may(Scope.SENSITIVE_READ)
+    view = await _page(service, _filter(request), after, limit, sensitive=sensitive)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def _events_of_case(service: Service, case_id: str) -> list[CaseEvent]:
+    if "\x00" in case_id:
+        raise NotFoundProblem("no event of this case has been received")
+    async with service.database.connection() as connection:
+        stored = await events_of_cases(connection, [case_id])
+    if not stored:
+        raise NotFoundProblem("no event of this case has been received")
+    return [known.event for known in stored[case_id]]
+
+
+def _check_in_calendar(service: Service, at: datetime) -> None:
+    calendar = service.rulebook.calendar
+    try:
+        inside = calendar.first <= local_date(at) <= calendar.last
+    except OverflowError:
+        inside = False
+    if not inside:
+        raise InvalidProblem(f"at: must lie from {calendar.first} to {calendar.last}")
+
+
+def _filter(request: web.Request) -> CaseFilter:
+    return CaseFilter(
+        status=parameter(request, "status", one_of(*Status)),
+        verdict=parameter(request, "verdict", one_of(*Verdict)),
+        category=parameter(request, "category", one_of(*Category, UNKNOWN_CATEGORY)),
+        city=parameter(request, "city", a_city),
+        office=parameter(request, "office", an_office),
+        due_before=parameter(request, "due_before", a_date),
+    )
+
+
+async def _page(
+    service: Service, wanted: CaseFilter, after: Place | None, limit: int, *, sensitive: bool
+) -> CasesView:
+    """Read one page and one event more, which tells whether there is another page."""
+    now = service.now()
+    async with service.database.transaction(snapshot=True) as connection:
+        places = await list_case_ids(connection, wanted, now, after, limit + 1)
+        shown = places[:limit]
+        stored = await events_of_cases(connection, [place.case_id for place in shown])
+    cases: list[CaseSummaryView] = []
+    for place in shown:
+        events = [known.event for known in stored[place.case_id]]
+        case = service.rulebook.fold(place.case_id, events)
+        cases.append(case_summary_view(case, service.rulebook, now, sensitive=sensitive))
+    more = len(places) > limit
+    return CasesView(cases=cases, next=_cursor(shown) if more else None)
+
+
+def _cursor(shown: Sequence[Place]) -> str:
+    last = shown[-1]
+    return base64.urlsafe_b64encode(msgspec.json.encode([last.urgent_at, last.case_id])).decode()
+
+
+def _place(cursor: str) -> Place:
+    try:
+        urgent_at, case_id = msgspec.json.decode(
+            base64.urlsafe_b64decode(cursor.encode("ascii")), type=tuple[str, str]
+        )
+        if urgent_at != "infinity":
+            datetime.fromisoformat(urgent_at)
+        if "\x00" in case_id:
+            raise ValueError  # noqa: TRY301 - one answer for every kind of wrong cursor
+    except (ValueError, msgspec.DecodeError):
+        raise ValueError("must be the `next` of an earlier page") from None
+    return Place(urgent_at=urgent_at, case_id=case_id)

@@ -1,0 +1,194 @@
+"""POST /v1/events: CloudEvents in structured, batch, stream and binary mode (DESIGN 4)."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import unquote
+
+import msgspec
+from aiohttp import web
+
+from rebate_monitor.api.access import require
+from rebate_monitor.api.problems import (
+    PROBLEM_JSON,
+    ConflictProblem,
+    InvalidProblem,
+    NotJsonProblem,
+    TooLargeProblem,
+    UnavailableProblem,
+    UnsupportedMediaTypeProblem,
+    problem_response,
+)
+from rebate_monitor.api.service import SERVICE
+from rebate_monitor.api.views import encode, report_view, to_builtins
+from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.lines import Line, lines
+from rebate_monitor.ingest.wire import JSON_ERRORS, is_json
+from rebate_monitor.ingest.writer import Report
+from rebate_monitor.storage.database import DatabaseAwayError
+from rebate_monitor.storage.keys import Scope
+
+EVENT = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+STREAM = "application/x-ndjson"
+BINARY = "application/json"
+ACCEPTED_TYPES = (EVENT, BATCH, STREAM, f"{BINARY} with ce-* headers")
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+MAX_BATCH_EVENTS = 5_000
+STREAM_CHUNK_EVENTS = 1_000
+
+STREAM_BROKE = (
+    "the database went away in the middle of the stream; what is counted here is durable, "
+    "send the whole stream again: what is known already is only counted as duplicate"
+)
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+async def post_events(request: web.Request) -> web.Response:
+    """Take events and answer when they are durable."""
+    principal = await require(request, Scope.EVENTS_WRITE)
+    strict = _is_strict(request)
+    # The batch type begins like the event type, so only whole types are compared.
+    match request.content_type:
+        case "application/cloudevents-batch+json":
+            report = await _take(
+                request, _split(await _body(request)), principal.name, strict=strict
+            )
+            return many_response(report)
+        case "application/x-ndjson":
+            return await _post_stream(request, principal.name, strict=strict)
+        case "application/cloudevents+json":
+            return await _post_one(request, await _body(request), principal.name, strict=strict)
+        case _ if "ce-specversion" in request.headers:
+            body = _binary_event(request, await _body(request))
+            return await _post_one(request, body, principal.name, strict=strict)
+        case other:
+            raise UnsupportedMediaTypeProblem(
+                f"{other[:100]}: send one of {', '.join(ACCEPTED_TYPES)}"
+            )
+
+
+def _is_strict(request: web.Request) -> bool:
+    preferences = ",".join(request.headers.getall("Prefer", []))
+    return "handling=strict" in (part.strip().lower() for part in preferences.split(","))
+
+
+async def _take(request: web.Request, bodies: list[bytes], name: str, *, strict: bool) -> Report:
+    service = request.app[SERVICE]
+    return await service.writer.take(bodies, received_from=name, now=service.now(), strict=strict)
+
+
+async def _post_one(request: web.Request, body: bytes, name: str, *, strict: bool) -> web.Response:
+    if not is_json(body):
+        raise NotJsonProblem("the body must be one CloudEvents event as JSON, encoded in UTF-8")
+    return one_response(await _take(request, [body], name, strict=strict))
+
+
+async def _post_stream(request: web.Request, name: str, *, strict: bool) -> web.Response:
+    """Take a stream in commits of its own; all or nothing only within the bounds of a batch."""
+    if strict:
+        whole = _all_lines(await _body(request))
+        _check_count(len(whole))
+        return many_response(await _take_lines(request, whole, name, strict=True))
+    report = Report()
+    try:
+        async for chunk in _chunks(lines(request.content.iter_any())):
+            report = report.plus(await _take_lines(request, chunk, name, strict=False))
+    except DatabaseAwayError as error:
+        raise UnavailableProblem(STREAM_BROKE, **to_builtins(report_view(report))) from error
+    return many_response(report)
+
+
+async def _take_lines(
+    request: web.Request, chunk: list[Line], name: str, *, strict: bool
+) -> Report:
+    report = await _take(request, [line.body for line in chunk], name, strict=strict)
+    return report.placed([line.number for line in chunk])
+
+
+def _all_lines(body: bytes) -> list[Line]:
+    return [
+        Line(number=number, body=line)
+        for number, line in enumerate(body.split(b"\n"))
+        if line.strip()
+    ]
+
+
+async def _chunks(source: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
+    chunk: list[Line] = []
+    async for line in source:
+        chunk.append(line)
+        if len(chunk) >= STREAM_CHUNK_EVENTS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+async def _body(request: web.Request) -> bytes:
+    """Read a bounded body; aiohttp itself refuses a longer one with 413."""
+    return await request.read()
+
+
+def _split(body: bytes) -> list[bytes]:
+    try:
+        events = _ARRAY.decode(body)
+    except msgspec.ValidationError:
+        raise NotJsonProblem("the body of a batch must be a JSON array of events") from None
+    except JSON_ERRORS:
+        raise NotJsonProblem("the body must be a JSON array of events, encoded in UTF-8") from None
+    _check_count(len(events))
+    return [bytes(event) for event in events]
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_BATCH_EVENTS:
+        raise TooLargeProblem(
+            f"{count} events: a batch holds up to {MAX_BATCH_EVENTS}; send a stream as {STREAM}"
+        )
+
+
+def _binary_event(request: web.Request, body: bytes) -> bytes:
+    """Build the structured event that ce-* headers and a JSON body stand for."""
+    attributes: dict[str, object] = {
+        name[3:].lower(): unquote(value)
+        for name, value in request.headers.items()
+        if name.lower().startswith("ce-")
+    }
+    if body.strip():
+        if request.content_type != BINARY:
+            raise UnsupportedMediaTypeProblem(f"the data of a binary event must be {BINARY}")
+        if not is_json(body):
+            raise NotJsonProblem("the body must be the event's data as JSON, encoded in UTF-8")
+        attributes["data"] = msgspec.Raw(body)
+    try:
+        return msgspec.json.encode(attributes)
+    except UnicodeEncodeError:
+        raise InvalidProblem("a ce- header is not UTF-8") from None
+
+
+def one_response(report: Report) -> web.Response:
+    """Answer for one event: 201 new, 200 duplicate, 409 conflict, 422 invalid."""
+    view = report_view(report)
+    if report.accepted:
+        return web.Response(status=201, body=encode(view), content_type="application/json")
+    if report.duplicate:
+        return web.Response(status=200, body=encode(view), content_type="application/json")
+    members = to_builtins(view)
+    result = report.results[0]
+    if result.outcome is Outcome.CONFLICT:
+        return problem_response(ConflictProblem(result.detail, **members))
+    return problem_response(InvalidProblem(result.detail, **members))
+
+
+def many_response(report: Report) -> web.Response:
+    """Answer for many: 200 when none was rejected, 207 when some, 422 when all."""
+    view = report_view(report)
+    if report.rejected and not report.accepted and not report.duplicate:
+        detail = f"none of the events was taken; the first: {report.results[0].detail}"
+        return problem_response(InvalidProblem(detail, **to_builtins(view)))
+    status = 207 if report.rejected else 200
+    return web.Response(status=status, body=encode(view), content_type="application/json")
+
+
+__all__ = ["MAX_BATCH_EVENTS", "MAX_BODY_BYTES", "PROBLEM_JSON", "post_events"]

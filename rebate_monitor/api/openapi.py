@@ -1,0 +1,330 @@
+"""The OpenAPI 3.1 document, made from the same types that are decoded and answered."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from rebate_monitor import __version__
+from rebate_monitor.api import views
+from rebate_monitor.api.figures import GROUPINGS
+from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.case import Status
+from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
+from rebate_monitor.ingest import wire
+
+Json = dict[str, Any]
+
+PROBLEMS = {
+    400: "The body is not JSON.",
+    401: "A valid key is needed.",
+    403: "The key lacks the scope.",
+    404: "There is no such case.",
+    409: "The event is known with other content; nothing was changed.",
+    413: "The body or batch is too large.",
+    415: "The content type is not supported.",
+    422: "An event or a parameter breaks a rule.",
+    503: "The database is away: send the same again after `Retry-After`.",
+}
+ANSWERS = (
+    views.CaseView,
+    views.CasesView,
+    views.ReportView,
+    views.PerformanceView,
+    views.CalendarView,
+    views.PoliciesView,
+    views.QuarantineView,
+    views.HealthView,
+    views.ProblemView,
+)
+DATA = {
+    "rebate.case.accepted": wire.AcceptedData,
+    "rebate.case.corrected": wire.CorrectedData,
+    "rebate.case.suspended": wire.SuspendedData,
+    "rebate.case.approved": wire.ApprovedData,
+    "rebate.event.retracted": wire.RetractedData,
+    "rebate.case.resumed": wire.NoData,
+    "rebate.case.reviewed": wire.NoData,
+    "rebate.case.voucher_issued": wire.NoData,
+    "rebate.case.paid": wire.NoData,
+    "rebate.case.rejected": wire.NoData,
+    "rebate.case.withdrawn": wire.NoData,
+}
+
+
+@cache
+def openapi_document() -> Json:
+    """Return the document; every route of the application is in it."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "rebate_monitor",
+            "version": __version__,
+            "description": "Working-day clocks of export tax rebates: events in, figures out.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "tags": [
+            {"name": "events"},
+            {"name": "cases"},
+            {"name": "figures"},
+            {"name": "operations"},
+        ],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "A key with scopes."}
+            },
+        },
+    }
+
+
+def _schemas() -> Json:
+    types = [*ANSWERS, *dict.fromkeys(DATA.values())]
+    _, components = msgspec.json.schema_components(
+        types, ref_template="#/components/schemas/{name}"
+    )
+    schemas: Json = dict(components)
+    schemas["Event"] = _event_schema()
+    schemas["Problem"] = schemas.pop("ProblemView") | {"additionalProperties": True}
+    return dict(sorted(schemas.items()))
+
+
+def _event_schema() -> Json:
+    name: Json = {"type": "string", "minLength": 1, "maxLength": wire.MAX_NAME}
+    variants = [
+        {
+            "properties": {
+                "type": {"const": event_type},
+                "data": {"$ref": f"#/components/schemas/{data.__name__}"},
+            },
+            **({"required": ["data"]} if data in (wire.AcceptedData, wire.SuspendedData) else {}),
+        }
+        for event_type, data in DATA.items()
+    ]
+    return {
+        "type": "object",
+        "description": "A CloudEvents 1.0 event; `subject` is the case.",
+        "required": ["specversion", "id", "source", "type", "subject", "time"],
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": name,
+            "source": name,
+            "subject": name,
+            "type": {"enum": list(DATA)},
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": {"type": ["string", "null"]},
+        },
+        "oneOf": variants,
+    }
+
+
+def _paths() -> Json:
+    return {
+        "/v1/events": {"post": _post_events()},
+        "/v1/cases": {
+            "get": _get(
+                "listCases",
+                "A page of cases, most urgent first",
+                "CasesView",
+                "cases",
+                parameters=_case_parameters(),
+            )
+        },
+        "/v1/cases/{case_id}": {
+            "get": _get(
+                "getCase",
+                "One case as of now, or of another moment",
+                "CaseView",
+                "cases",
+                parameters=[
+                    _path_parameter("case_id", "The CloudEvents `subject`."),
+                    _query("at", {"type": "string", "format": "date-time"}, "Another moment."),
+                ],
+                problems=(404,),
+            )
+        },
+        "/v1/performance": {
+            "get": _get(
+                "getPerformance",
+                "Means, rates and counts of a period against their targets",
+                "PerformanceView",
+                "figures",
+                parameters=[
+                    *_period_parameters("this month", "today"),
+                    _query("by", {"enum": list(GROUPINGS), "default": "none"}, "How to group."),
+                ],
+            )
+        },
+        "/v1/calendar": {
+            "get": _get(
+                "getCalendar",
+                "Days of the work calendar with their notices, ten years at most",
+                "CalendarView",
+                "figures",
+                parameters=_period_parameters("1 January", "31 December"),
+            )
+        },
+        "/v1/policies": {"get": _get("getPolicies", "Every policy", "PoliciesView", "figures")},
+        "/v1/quarantine": {
+            "get": _get(
+                "getQuarantine",
+                "Refused events, kept whole, the latest first",
+                "QuarantineView",
+                "operations",
+                parameters=_page_parameters(),
+            )
+        },
+        "/v1/quarantine/replay": {
+            "post": _get(
+                "replayQuarantine", "Decide every refused event anew", "ReportView", "operations"
+            )
+        },
+        "/healthz": {"get": _open_get("getHealth", "Whether the process lives", "HealthView")},
+        "/readyz": {
+            "get": _open_get(
+                "getReadiness", "Whether the database is reachable and migrated", "HealthView"
+            )
+        },
+        "/metrics": {"get": _text_get("getMetrics", "Prometheus metrics", "text/plain")},
+        "/openapi.json": {"get": _text_get("getOpenapi", "This document", "application/json")},
+        "/": {"get": _text_get("getIndex", "Where to find what", "text/html")},
+    }
+
+
+def _post_events() -> Json:
+    event: Json = {"$ref": "#/components/schemas/Event"}
+    report = _answer("What became of the events.", "ReportView")
+    return {
+        "operationId": "postEvents",
+        "summary": "Take events; the answer comes when they are durable",
+        "tags": ["events"],
+        "security": [{"key": []}],
+        "parameters": [
+            {
+                "name": "Prefer",
+                "in": "header",
+                "description": "`handling=strict` takes all of a batch or nothing.",
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/cloudevents+json": {"schema": event},
+                "application/cloudevents-batch+json": {"schema": {"type": "array", "items": event}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "application/json": {
+                    "schema": {"description": "Data of a binary event, named by ce-* headers."}
+                },
+            },
+        },
+        "responses": {
+            "200": report,
+            "201": report,
+            "207": report,
+            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+        },
+    }
+
+
+def _get(  # noqa: PLR0913 - one argument for each thing an operation has to say
+    operation_id: str,
+    summary: str,
+    view: str,
+    tag: str,
+    *,
+    parameters: Iterable[Json] = (),
+    problems: Iterable[int] = (),
+) -> Json:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "tags": [tag],
+        "security": [{"key": []}],
+        "parameters": list(parameters),
+        "responses": {
+            "200": _answer(summary, view),
+            **_problems(401, 403, 422, 503, *problems),
+        },
+    }
+
+
+def _open_get(operation_id: str, summary: str, view: str) -> Json:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "tags": ["operations"],
+        "security": [],
+        "responses": {"200": _answer(summary, view), "503": _answer("Not now.", view)},
+    }
+
+
+def _text_get(operation_id: str, summary: str, content_type: str) -> Json:
+    return {
+        "operationId": operation_id,
+        "summary": summary,
+        "tags": ["operations"],
+        "security": [],
+        "responses": {"200": {"description": summary, "content": {content_type: {"schema": {}}}}},
+    }
+
+
+def _answer(description: str, view: str) -> Json:
+    schema = {"$ref": f"#/components/schemas/{view}"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _problems(*statuses: int) -> Json:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    content = {"application/problem+json": {"schema": schema}}
+    return {
+        str(status): {"description": PROBLEMS[status], "content": content}
+        for status in sorted(statuses)
+    }
+
+
+def _query(name: str, schema: Json, description: str) -> Json:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _path_parameter(name: str, description: str) -> Json:
+    schema = {"type": "string", "minLength": 1, "maxLength": wire.MAX_NAME}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": description,
+        "schema": schema,
+    }
+
+
+def _period_parameters(first: str, last: str) -> list[Json]:
+    day: Json = {"type": "string", "format": "date"}
+    return [
+        _query("from", day, f"First day, included; {first} unless told."),
+        _query("to", day, f"Last day, included; {last} unless told."),
+    ]
+
+
+def _page_parameters() -> list[Json]:
+    limit = {"type": "integer", "minimum": 1, "maximum": 500, "default": 50}
+    return [
+        _query("limit", limit, "How many at most."),
+        _query("cursor", {"type": "string"}, "The `next` of an earlier page."),
+    ]
+
+
+def _case_parameters() -> list[Json]:
+    return [
+        _query("status", {"enum": list(Status)}, "Where the case stands."),
+        _query("verdict", {"enum": list(Verdict)}, "How it stands against its limit."),
+        _query("category", {"enum": [*Category, UNKNOWN_CATEGORY]}, "Management category."),
+        _query("city", {"type": "string", "pattern": "^[1-9][0-9]{5}$"}, "Six-digit city code."),
+        _query("office", {"type": "string", "pattern": "^1[0-9]{10}$"}, "Office code."),
+        _query("due_before", {"type": "string", "format": "date"}, "Due earlier than this day."),
+        *_page_parameters(),
+    ]

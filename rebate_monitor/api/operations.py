@@ -1,0 +1,82 @@
+"""/healthz, /readyz, /metrics, /openapi.json and the index page."""
+
+import msgspec
+from aiohttp import web
+
+from rebate_monitor.api.openapi import openapi_document
+from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.api.views import HealthView, encode
+from rebate_monitor.metrics import FiguresCollector, windows
+from rebate_monitor.storage.database import DatabaseAwayError
+from rebate_monitor.storage.figures import read_snapshot
+from rebate_monitor.storage.migrations import MigrationError, missing_migrations
+
+OK = "ok"
+INDEX = """<!doctype html>
+<html lang="zh"><meta charset="utf-8"><title>rebate_monitor</title>
+<meta name="viewport" content="width=device-width">
+<style>body{font:16px/1.6 system-ui,"Noto Sans CJK SC",sans-serif;max-width:42rem;margin:3rem auto;
+padding:0 1rem}code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>
+<h1>rebate_monitor 出口退税时限监测</h1>
+<p>服务正在运行。The service is running.</p>
+<ul>
+<li><a href="/metrics">/metrics</a> 指标 figures for Prometheus, no key needed</li>
+<li><a href="/readyz">/readyz</a> 就绪 readiness, <a href="/healthz">/healthz</a> 存活 health</li>
+<li><a href="/openapi.json">/openapi.json</a> 接口 the API: <code>POST /v1/events</code>,
+<code>GET /v1/cases</code>, <code>GET /v1/performance</code>, <code>GET /v1/calendar</code></li>
+</ul>
+</html>
+"""
+
+
+async def get_index(_request: web.Request) -> web.Response:
+    """Answer where to find what."""
+    return web.Response(text=INDEX, content_type="text/html")
+
+
+async def get_health(_request: web.Request) -> web.Response:
+    """Answer that the process lives."""
+    return web.Response(body=encode(HealthView(status=OK)), content_type="application/json")
+
+
+async def get_readiness(request: web.Request) -> web.Response:
+    """Answer whether the database is reachable and migrated; 503 when it is not."""
+    checks = {"database": await _database_check(request.app[SERVICE])}
+    ready = all(state == OK for state in checks.values())
+    view = HealthView(status=OK if ready else "unavailable", checks=checks)
+    return web.Response(
+        status=200 if ready else 503, body=encode(view), content_type="application/json"
+    )
+
+
+async def _database_check(service: Service) -> str:
+    try:
+        async with service.database.connection() as connection:
+            missing = await missing_migrations(connection)
+    except DatabaseAwayError as error:
+        return f"away: {error}"
+    except MigrationError as error:
+        return str(error)
+    return f"run `rebate-monitor migrate`: {missing[0].name} is missing" if missing else OK
+
+
+async def get_metrics(request: web.Request) -> web.Response:
+    """Answer all metrics; while the database is away only those of the process."""
+    service = request.app[SERVICE]
+    figures: FiguresCollector | None = None
+    now, today = service.now(), service.today()
+    try:
+        snapshot = await read_snapshot(service.database, windows(today), today)
+        figures = FiguresCollector(
+            snapshot=snapshot, rulebook=service.rulebook, places=service.places, now=now
+        )
+    except DatabaseAwayError:
+        figures = None  # old figures would look like new ones
+    body, content_type = await service.metrics.render(figures, request.headers.get("Accept", ""))
+    return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+async def get_openapi(_request: web.Request) -> web.Response:
+    """Answer the OpenAPI document."""
+    body = msgspec.json.encode(openapi_document())
+    return web.Response(body=body, content_type="application/json")

@@ -1,0 +1,35 @@
+"""What every handler works with, composed once by whoever starts the service."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from aiohttp import web
+
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.writer import Writer
+from rebate_monitor.metrics import Metrics
+from rebate_monitor.places import Places
+from rebate_monitor.settings import Settings
+from rebate_monitor.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """The service's parts; `now` is its only clock and carries an offset."""
+
+    settings: Settings
+    database: Database
+    rulebook: Rulebook
+    places: Places
+    writer: Writer
+    metrics: Metrics
+    now: Callable[[], datetime]
+
+    def today(self) -> date:
+        """Return today's date in Asia/Shanghai."""
+        return local_date(self.now())
+
+
+SERVICE = web.AppKey("SERVICE", Service)

@@ -1,0 +1,350 @@
+"""What the API answers, as types: the JSON and the OpenAPI document are both made from them."""
+
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+
+from rebate_monitor.domain.assessment import Stage, judge, stages
+from rebate_monitor.domain.assessment import Verdict as VerdictName
+from rebate_monitor.domain.case import Anomaly, Case, Status
+from rebate_monitor.domain.event import Category, RebateType, SuspensionReason
+from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.domain.policy import AppliedPolicy
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.work_calendar import CalendarDay, DayKind
+from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.writer import Report
+
+
+class AttributesView(msgspec.Struct, kw_only=True):
+    """What the case is; `taxpayer_id` only for keys with the scope `sensitive:read`."""
+
+    category: Category | None = None
+    office: str | None = None
+    city: str | None = None
+    rebate_type: RebateType | None = None
+    amount_cny: str | None = None
+    period: str | None = None
+    batch: str | None = None
+    whitelisted: bool | None = None
+    refiled_from: str | None = None
+    taxpayer_id: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class PolicyView(msgspec.Struct, kw_only=True):
+    """The policy that judges the case; all null where none does."""
+
+    id: str | None = None
+    limit_workdays: int | None = None
+    lapsed: bool = False
+
+
+class StageView(msgspec.Struct, kw_only=True):
+    """Running workdays between two milestones, named after the one that ends it."""
+
+    case_stage: str
+    workdays: int
+
+
+class SuspensionView(msgspec.Struct, kw_only=True):
+    """A suspension; `to` is null while it lasts."""
+
+    reason: SuspensionReason
+    from_: datetime = msgspec.field(name="from")
+    to: datetime | None
+
+
+class CaseSummaryView(msgspec.Struct, kw_only=True):
+    """A case as lists show it; counts are workdays, instants are in +08:00."""
+
+    case_id: str
+    status: Status
+    verdict: VerdictName
+    normal: bool
+    provisional: bool
+    attributes: AttributesView
+    policy: PolicyView
+    accepted_at: datetime | None
+    stopped_at: datetime | None
+    workdays: int | None
+    gross_workdays: int | None
+    paused_workdays: int | None
+    due_date: date | None
+    at_risk_at: datetime | None
+    breach_at: datetime | None
+    anomalies: list[Anomaly]
+    events: int
+
+
+class CaseView(CaseSummaryView, kw_only=True):
+    """A case in full."""
+
+    stages: list[StageView]
+    suspensions: list[SuspensionView]
+
+
+class CasesView(msgspec.Struct, kw_only=True):
+    """A page of cases, most urgent first; `next` asks for the page after it."""
+
+    cases: list[CaseSummaryView]
+    next: str | None
+
+
+class ResultView(msgspec.Struct, kw_only=True):
+    """An event that was not accepted, by its place in the request."""
+
+    index: int
+    id: str | None
+    status: Outcome
+    detail: str
+
+
+class ReportView(msgspec.Struct, kw_only=True):
+    """What became of the events of a request."""
+
+    accepted: int
+    duplicate: int
+    rejected: int
+    results: list[ResultView]
+    results_omitted: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class PerformanceGroupView(msgspec.Struct, kw_only=True):
+    """Figures of one group and scope: means are workdays, rates 0 to 1, null where n is 0."""
+
+    group: str | None
+    scope: str
+    n: int
+    mean_workdays: float | None
+    median: float | None
+    p90: float | None
+    in_time_rate: float | None
+    same_day_rate: float | None
+    amount_weighted_mean: float | None
+    target_workdays: float | None
+    meets_target: bool | None
+    open_n: int
+    open_mean_workdays: float | None
+    mean_if_open_stopped_now: float | None
+    excluded: int
+    rejected: int
+    withdrawn: int
+
+
+class PerformanceView(msgspec.Struct, kw_only=True):
+    """Performance of a period, both days included; open cases are as of now."""
+
+    from_: date = msgspec.field(name="from")
+    to: date
+    by: str
+    groups: list[PerformanceGroupView]
+
+
+class CalendarDayView(msgspec.Struct, kw_only=True):
+    """One calendar day with the notice that says what it is."""
+
+    date: date
+    workday: bool
+    kind: DayKind
+    name: str | None
+    notice: str | None
+    provisional: bool
+
+
+class CalendarView(msgspec.Struct, kw_only=True):
+    """Days of the work calendar."""
+
+    days: list[CalendarDayView]
+    published_until: date
+
+
+class QuarantinedView(msgspec.Struct, kw_only=True):
+    """A refused event; `body` is what was sent, as far as it is text."""
+
+    digest: str
+    reason: str
+    body: str
+    case_id: str | None
+    source: str | None
+    id: str | None
+    received_from: str
+    times: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+class QuarantineView(msgspec.Struct, kw_only=True):
+    """A page of refused events, the latest first."""
+
+    events: list[QuarantinedView]
+    next: str | None
+
+
+class PolicyDetailView(msgspec.Struct, kw_only=True):
+    """A policy as it is in force."""
+
+    id: str
+    title: str
+    title_en: str
+    citation: str
+    citation_en: str
+    effective_from: date
+    effective_to: date | None
+    after_expiry: str
+    lapsed: bool
+    stop_at: str
+    warn_workdays_left: int
+    escalate_after_workdays: list[int]
+    immediate_within_workdays: int
+    limits: dict[str, int]
+    targets: dict[str, float]
+    counting: dict[str, str]
+    suspensions: dict[str, str]
+
+
+class PoliciesView(msgspec.Struct, kw_only=True):
+    """Every policy, the earliest first."""
+
+    policies: list[PolicyDetailView]
+
+
+class HealthView(msgspec.Struct, kw_only=True):
+    """Whether the process lives, and whether it can do its work."""
+
+    status: str
+    checks: dict[str, str] = {}
+
+
+class ProblemView(msgspec.Struct, kw_only=True):
+    """RFC 9457 problem details."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+
+
+def case_view(
+    case: Case, rulebook: Rulebook, now: datetime, *, sensitive: bool = False
+) -> CaseView:
+    """Judge a folded case at a moment and lay it out."""
+    assessment = rulebook.assess_case(case)
+    summary = case_summary_view(case, rulebook, now, sensitive=sensitive)
+    told = {name: getattr(summary, name) for name in CaseSummaryView.__struct_fields__}
+    return CaseView(
+        **told,
+        stages=[_stage(stage) for stage in stages(case, assessment, rulebook.calendar)],
+        suspensions=[
+            SuspensionView(reason=s.reason, from_=_local(s.start), to=_local_or_none(s.end))
+            for s in case.suspensions
+        ],
+    )
+
+
+def case_summary_view(
+    case: Case, rulebook: Rulebook, now: datetime, *, sensitive: bool = False
+) -> CaseSummaryView:
+    """Judge a folded case at a moment and lay it out for a list."""
+    assessment = rulebook.assess_case(case)
+    judgement = judge(case, assessment, rulebook.calendar, now)
+    return CaseSummaryView(
+        case_id=case.case_id,
+        status=case.status,
+        verdict=judgement.verdict,
+        normal=assessment.normal,
+        provisional=judgement.provisional,
+        attributes=_attributes(case, sensitive=sensitive),
+        policy=_policy(case.policy, case),
+        accepted_at=_local_or_none(case.accepted_at),
+        stopped_at=_local_or_none(case.ended_at),
+        workdays=judgement.workdays,
+        gross_workdays=judgement.gross_workdays,
+        paused_workdays=judgement.paused_workdays,
+        due_date=assessment.due_date,
+        at_risk_at=assessment.at_risk_at,
+        breach_at=assessment.breach_at,
+        anomalies=list(case.anomalies),
+        events=case.events,
+    )
+
+
+def _attributes(case: Case, *, sensitive: bool) -> AttributesView:
+    told = case.attributes
+    if told is None:
+        return AttributesView()
+    view = AttributesView(
+        category=told.category,
+        office=told.office,
+        city=told.city,
+        rebate_type=told.rebate_type,
+        amount_cny=told.amount_cny,
+        period=told.period,
+        batch=told.batch,
+        whitelisted=told.whitelisted,
+        refiled_from=told.refiled_from,
+    )
+    if sensitive:
+        view.taxpayer_id = told.taxpayer_id
+    return view
+
+
+def _policy(applied: AppliedPolicy, case: Case) -> PolicyView:
+    if applied.policy is None or case.attributes is None:
+        return PolicyView()
+    limit = applied.limit(case.attributes.category)
+    return PolicyView(id=applied.policy.id, limit_workdays=limit, lapsed=applied.lapsed)
+
+
+def _stage(stage: Stage) -> StageView:
+    return StageView(case_stage=stage.case_stage, workdays=stage.workdays)
+
+
+def _local(instant: datetime) -> datetime:
+    return instant.astimezone(SHANGHAI)
+
+
+def _local_or_none(instant: datetime | None) -> datetime | None:
+    return _local(instant) if instant else None
+
+
+def report_view(report: Report) -> ReportView:
+    """Lay a report out; a flood of refusals is cut, and says so."""
+    view = ReportView(
+        accepted=report.accepted,
+        duplicate=report.duplicate,
+        rejected=report.rejected,
+        results=[
+            ResultView(index=r.index, id=r.id, status=r.outcome, detail=r.detail)
+            for r in report.results
+        ],
+    )
+    if report.results_omitted:
+        view.results_omitted = report.results_omitted
+    return view
+
+
+def calendar_day_view(day: CalendarDay) -> CalendarDayView:
+    """Lay a calendar day out."""
+    return CalendarDayView(
+        date=day.date,
+        workday=day.workday,
+        kind=day.kind,
+        name=day.name,
+        notice=day.notice,
+        provisional=day.provisional,
+    )
+
+
+def encode(view: msgspec.Struct) -> bytes:
+    """Encode a view as JSON."""
+    return _ENCODER.encode(view)
+
+
+_ENCODER = msgspec.json.Encoder()
+
+
+def to_builtins(view: msgspec.Struct) -> dict[str, Any]:
+    """Turn a view into plain JSON types."""
+    built: dict[str, Any] = msgspec.to_builtins(view)
+    return built

@@ -1,0 +1,189 @@
+"""`rebate-monitor import`: take a file of events."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rebate_monitor.cli import session
+from rebate_monitor.domain.performance import Performance, performance
+from rebate_monitor.domain.policy import Scope
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.csv_rows import CsvDefaults, CsvHeaderError, check_header, csv_events
+from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.writer import Report, Writer
+from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.settings import Settings
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.figures import Period, read_distributions
+
+CHUNK_EVENTS = 1_000
+SHOWN_REASONS = 10
+FIRST_DAY = date(2000, 1, 1)
+
+
+@dataclass(slots=True)
+class Reasons:
+    """Why events were refused: how often each reason, and the first place of each."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: dict[str, int] = field(default_factory=dict)
+
+    def add(self, report: Report, first_number: int) -> None:
+        """Count the refusals of a chunk whose first event has this number."""
+        for result in report.results:
+            if result.outcome is not Outcome.DUPLICATE:
+                self.counts[result.detail] += 1
+                self.places.setdefault(result.detail, first_number + result.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import came to."""
+
+    report: Report
+    reasons: Reasons
+    figures: dict[Scope, Performance]
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(["auto", "ndjson", "csv"]),
+    default="auto",
+    help="Of the file; auto goes by its name, .csv or anything else.",
+)
+@click.option("--source", help="Source of CSV rows that name none [/import/FILENAME].")
+@click.option(
+    "--offset",
+    metavar="+08:00",
+    help="Offset of CSV times that carry none; without it such rows are refused.",
+)
+def import_file(file: Path, file_format: str, source: str | None, offset: str | None) -> None:
+    """Take a FILE of events: NDJSON (one CloudEvents event a line) or CSV.
+
+    A file can be imported again, or after it was interrupted: what is known already is counted as
+    duplicate and changes nothing. Refused events are kept in the quarantine with their reason.
+    """
+    settings = session.told_settings()
+    defaults = CsvDefaults(source=source or f"/import/{file.name}", offset=offset)
+    as_csv = file_format == "csv" or (file_format == "auto" and file.suffix.lower() == ".csv")
+    with session.plain_errors(), session.database_server(settings) as server:
+        imported = session.run(_import(settings, server, file, defaults if as_csv else None))
+    _show(imported)
+    if imported.report.rejected:
+        click.echo("See them with `rebate-monitor quarantine list`.")
+
+
+async def _import(
+    settings: Settings, server: session.Server, file: Path, defaults: CsvDefaults | None
+) -> Imported:
+    rules = rulebook(settings)
+    async with session.ready_database(settings, server) as database:
+        writer = Writer(database=database, rulebook=rules, max_ahead=settings.max_ahead)
+        with _progress(file) as (stream, advance):
+            bodies = _csv_bodies(stream, defaults) if defaults else _ndjson_bodies(stream)
+            report, reasons = await _take(writer, bodies, f"import {file.name}", advance)
+        figures = await _figures(database, rules)
+    return Imported(report=report, reasons=reasons, figures=figures)
+
+
+@contextmanager
+def _progress(file: Path) -> Iterator[tuple[BinaryIO, Callable[[], None]]]:
+    columns = (TextColumn(file.name), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress, file.open("rb") as stream:
+        bar = progress.add_task("import", total=file.stat().st_size)
+        yield stream, lambda: progress.update(bar, completed=stream.tell())
+
+
+def _ndjson_bodies(stream: BinaryIO) -> Iterator[bytes]:
+    return (line for line in iter(stream.readline, b"") if line.strip())
+
+
+def _csv_bodies(stream: BinaryIO, defaults: CsvDefaults) -> Iterator[bytes]:
+    text = (line.decode("utf-8-sig", "replace") for line in iter(stream.readline, b""))
+    rows = csv.DictReader(text)
+    try:
+        check_header(rows.fieldnames or ())
+    except CsvHeaderError as error:
+        raise click.ClickException(str(error)) from error
+    return csv_events(rows, defaults)
+
+
+async def _take(
+    writer: Writer, bodies: Iterable[bytes], name: str, advance: Callable[[], None]
+) -> tuple[Report, Reasons]:
+    report, reasons, number = Report(), Reasons(), 1
+    for chunk in _chunks(bodies):
+        taken = await writer.take(chunk, received_from=name, now=utc_now())
+        reasons.add(taken, number)
+        report, number = report.plus(taken), number + len(chunk)
+        advance()
+    return report, reasons
+
+
+def _chunks(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
+    source = iter(bodies)
+    while chunk := list(islice(source, CHUNK_EVENTS)):
+        yield chunk
+
+
+async def _figures(database: Database, rules: Rulebook) -> dict[Scope, Performance]:
+    """Return the figures of everything stored, for a first look."""
+    today = utc_now().date() + timedelta(days=1)
+    period = Period(first=FIRST_DAY, last=today, by="none", today=today)
+    async with database.transaction(snapshot=True) as connection:
+        told = await read_distributions(connection, period, rules.calendar)
+    figures = {}
+    for scope in Scope:
+        keys = [(None, True), (None, False)] if scope is Scope.ALL else [(None, True)]
+        stopped = [part for key in keys for part in told.stopped.get(key, ())]
+        still_open = [part for key in keys for part in told.still_open.get(key, ())]
+        figures[scope] = performance(stopped, still_open, rules.policies.on(today).target(scope))
+    return figures
+
+
+def _show(imported: Imported) -> None:
+    console = Console()
+    report = imported.report
+    click.echo(
+        f"{report.accepted} accepted, {report.duplicate} duplicate, {report.rejected} rejected"
+    )
+    if imported.reasons.counts:
+        table = Table("events", "first at event", "reason")
+        for reason, count in imported.reasons.counts.most_common(SHOWN_REASONS):
+            table.add_row(str(count), str(imported.reasons.places[reason]), reason)
+        console.print(table)
+    table = Table(
+        "scope", "stopped", "mean workdays", "target", "median", "p90", "in time", "same day",
+        "open", "mean if open stopped now",
+        title="All normal cases now stored",
+    )  # fmt: skip
+    for scope, figures in imported.figures.items():
+        table.add_row(
+            scope, str(figures.n), _number(figures.mean_workdays), _number(figures.target_workdays),
+            _number(figures.median), _number(figures.p90), _share(figures.in_time_rate),
+            _share(figures.same_day_rate), str(figures.open_n),
+            _number(figures.mean_if_open_stopped_now),
+        )  # fmt: skip
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

@@ -1,0 +1,45 @@
+"""The group of all commands."""
+
+import click
+
+from rebate_monitor import __version__
+from rebate_monitor.cli.demo import demo
+from rebate_monitor.cli.doctor import doctor
+from rebate_monitor.cli.importing import import_file
+from rebate_monitor.cli.keys import keys
+from rebate_monitor.cli.maintenance import migrate_database, recompute_cases
+from rebate_monitor.cli.quarantine import quarantine
+from rebate_monitor.cli.serve import serve
+from rebate_monitor.cli.simulate import simulate
+
+
+class InOrder(click.Group):
+    """Lists commands in the order in which a newcomer needs them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of registration."""
+        return list(self.commands)
+
+
+@click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="rebate-monitor")
+def main() -> None:
+    """Working-day clocks, figures and breach alerts for export tax rebates.
+
+    Settings come from REBATE_* environment variables; README lists them. Without
+    REBATE_DATABASE_URL an embedded PostgreSQL runs under REBATE_DATA_DIR (./rebate-data).
+    """
+
+
+for command in (
+    demo,
+    serve,
+    migrate_database,
+    import_file,
+    simulate,
+    keys,
+    quarantine,
+    recompute_cases,
+    doctor,
+):
+    main.add_command(command)

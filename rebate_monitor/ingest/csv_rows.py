@@ -1,0 +1,99 @@
+"""Turn rows of a CSV export into events, so that a table needs no programmer.
+
+Columns are the names of DESIGN section 4: `subject` (or `case_id`), `type` (with or without
+`rebate.case.`), `time`, optionally `id` and `source`, and the fields of the data. A cell left empty
+was not told.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from rebate_monitor.domain.event import EventType
+
+NAMES = {"case_id": "subject"}
+ENVELOPE = ("id", "source", "type", "subject", "time")
+BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
+BOOLEAN_FIELDS = ("whitelisted", "cash_refund")
+REQUIRED = ("subject", "type", "time")
+SHORT_TYPES = {event_type.rpartition(".")[2]: event_type for event_type in EventType}
+
+
+class CsvHeaderError(ValueError):
+    """The first line of the file does not name the columns that an event needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CsvDefaults:
+    """What a file leaves out: the source of its rows, and the offset of its times."""
+
+    source: str
+    offset: str | None = None
+
+
+def check_header(header: Iterable[str]) -> None:
+    """Raise CsvHeaderError when a needed column is missing."""
+    names = {NAMES.get(name.strip(), name.strip()) for name in header}
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise CsvHeaderError(
+            f"the first line must name the columns; missing: {', '.join(missing)} "
+            f"(found: {', '.join(sorted(names))})"
+        )
+
+
+def csv_events(
+    rows: Iterable[Mapping[str | None, str | list[str] | None]], defaults: CsvDefaults
+) -> Iterator[bytes]:
+    """Yield an event's JSON for each row; what is wrong with it is said when it is decoded."""
+    for row in rows:
+        yield msgspec.json.encode(_event(_told(row), defaults))
+
+
+def _told(row: Mapping[str | None, str | list[str] | None]) -> dict[str, str]:
+    return {
+        NAMES.get(name.strip(), name.strip()): value.strip()
+        for name, value in row.items()
+        if isinstance(name, str) and isinstance(value, str) and value.strip()
+    }
+
+
+def _event(told: dict[str, str], defaults: CsvDefaults) -> dict[str, object]:
+    envelope: dict[str, object] = {"specversion": "1.0", "source": defaults.source}
+    envelope |= {name: told[name] for name in ENVELOPE if name in told}
+    event_type = SHORT_TYPES.get(told.get("type", ""), told.get("type", ""))
+    envelope["type"] = event_type
+    if "time" in told:
+        envelope["time"] = _instant(told["time"], defaults.offset)
+    envelope.setdefault("id", _row_id(told))
+    data = {name: value for name, value in told.items() if name not in ENVELOPE}
+    if event_type == EventType.RETRACTED:
+        data = {"id": data.pop("retracts_id", ""), **_renamed_source(data)}
+    envelope["data"] = {name: _value(name, value) for name, value in data.items()}
+    return envelope
+
+
+def _renamed_source(data: dict[str, str]) -> dict[str, str]:
+    source = data.pop("retracts_source", None)
+    return {**data, **({"source": source} if source else {})}
+
+
+def _row_id(told: Mapping[str, str]) -> str:
+    """Name a row by its content, so that importing a file twice takes each row once."""
+    content = "\n".join(f"{name}={told[name]}" for name in sorted(told))
+    return f"row-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+
+
+def _instant(text: str, offset: str | None) -> str:
+    """Write `2026-11-20 09:15:00` as RFC 3339; the offset is only added when one was told."""
+    instant = text.replace(" ", "T", 1)
+    has_offset = instant.endswith("Z") or "+" in instant or instant.count("-") > 2  # noqa: PLR2004 - a date has two
+    return instant if has_offset or offset is None else f"{instant}{offset}"
+
+
+def _value(name: str, value: str) -> object:
+    if name in BOOLEAN_FIELDS:
+        return BOOLEANS.get(value.lower(), value)
+    return value

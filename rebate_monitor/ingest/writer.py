@@ -1,0 +1,187 @@
+"""Make a batch durable: lock its cases, decide, append, fold, judge, write rows and tallies.
+
+One transaction, so a crash at any instruction leaves either all of it or nothing. Batches that
+touch the same case wait for each other at its row; all others run side by side.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from rebate_monitor.domain.event import CaseEvent
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.tally import difference
+from rebate_monitor.ingest.decision import (
+    Decision,
+    Incoming,
+    Known,
+    Outcome,
+    Result,
+    decide,
+    event_deltas,
+)
+from rebate_monitor.ingest.wire import MAX_AHEAD, Rejection, decode_event
+from rebate_monitor.storage.case_events import (
+    NewEvent,
+    StoredEvent,
+    append_events,
+    events_of_cases,
+)
+from rebate_monitor.storage.case_rows import CaseRow, case_row, lock_cases, write_cases
+from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.quarantine import Refused, quarantine
+from rebate_monitor.storage.tallies import add_deltas
+
+MAX_RESULTS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a request: counts, and a result for each event that was not accepted."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    results: Sequence[Result] = field(default=())
+
+    @property
+    def results_omitted(self) -> int:
+        """How many results were cut."""
+        return self.duplicate + self.rejected - len(self.results)
+
+    @staticmethod
+    def of(results: Iterable[Result]) -> "Report":
+        """Count results; a conflict counts as rejected."""
+        told = list(results)
+        counts = Counter(result.outcome for result in told)
+        return Report(
+            accepted=counts[Outcome.ACCEPTED],
+            duplicate=counts[Outcome.DUPLICATE],
+            rejected=counts[Outcome.REJECTED] + counts[Outcome.CONFLICT],
+            results=[result for result in told if result.outcome is not Outcome.ACCEPTED],
+        )
+
+    def placed(self, numbers: Sequence[int]) -> "Report":
+        """Return the report with each result at its number instead of its index."""
+        return replace(self, results=[replace(r, index=numbers[r.index]) for r in self.results])
+
+    def plus(self, other: "Report") -> "Report":
+        """Return the report of both; a flood of results is cut at MAX_RESULTS."""
+        return Report(
+            accepted=self.accepted + other.accepted,
+            duplicate=self.duplicate + other.duplicate,
+            rejected=self.rejected + other.rejected,
+            results=[*self.results, *other.results][:MAX_RESULTS],
+        )
+
+
+def _ignore(_seconds: float) -> None:
+    return None
+
+
+class RefusedWholeError(Exception):
+    """A strict batch holds a refused event, so none of it is stored."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(f"{len(decision.refused)} events are refused")
+        report = Report.of(decision.results)
+        refusals = [result for result in report.results if result.outcome.is_refusal]
+        self.report = Report(rejected=report.rejected, results=refusals)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Takes events into one database under one rulebook.
+
+    `max_ahead` is how far an event's time may lie ahead of `now`; `observe_commit` is told the
+    seconds of each transaction. Raises DatabaseAwayError; then nothing of the batch is certain,
+    and all of it may be sent again.
+    """
+
+    database: Database
+    rulebook: Rulebook
+    max_ahead: timedelta = MAX_AHEAD
+    observe_commit: Callable[[float], None] = _ignore
+
+    async def take(
+        self,
+        bodies: Sequence[bytes],
+        *,
+        received_from: str,
+        now: datetime,
+        strict: bool = False,
+    ) -> Report:
+        """Take one batch of event bodies; `strict` stores all of them or none."""
+        batch = [
+            Incoming(index=index, body=body, decoded=decode_event(body, now, self.max_ahead))
+            for index, body in enumerate(bodies)
+        ]
+        if not batch:
+            return Report()
+        started = time.perf_counter()
+        try:
+            decision = await self.database.retrying(
+                lambda connection: self.store(connection, batch, received_from, now, strict=strict)
+            )
+        except RefusedWholeError as refused:
+            return refused.report
+        self.observe_commit(time.perf_counter() - started)
+        return Report.of(decision.results)
+
+    async def store(
+        self,
+        connection: Connection,
+        batch: Sequence[Incoming],
+        received_from: str,
+        now: datetime,
+        *,
+        strict: bool = False,
+    ) -> Decision:
+        """Store one batch within a transaction that the caller commits."""
+        case_ids = {i.decoded.event.case_id for i in batch if isinstance(i.decoded, NewEvent)}
+        locked = await lock_cases(connection, case_ids)
+        known_cases = [case_id for case_id, row in locked.items() if row.events]
+        stored = await events_of_cases(connection, known_cases)
+        decision = decide(batch, _digests(stored))
+        if strict and decision.refused:
+            raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
+        await append_events(connection, decision.new, now)
+        rows = self._fold(stored, decision.new)
+        await write_cases(connection, rows)
+        deltas = difference([locked[row.case_id] for row in rows], rows)
+        await add_deltas(connection, deltas | event_deltas(decision.results))
+        await quarantine(connection, map(_refused, decision.refused), received_from, now)
+        return decision
+
+    def _fold(
+        self, stored: Mapping[str, Sequence[StoredEvent]], new_events: Iterable[NewEvent]
+    ) -> list[CaseRow]:
+        """Fold every case that has a new event, over all it now has."""
+        facts: dict[str, list[CaseEvent]] = {}
+        for new in new_events:
+            case_id = new.event.case_id
+            if case_id not in facts:
+                facts[case_id] = [known.event for known in stored.get(case_id, ())]
+            facts[case_id].append(new.event)
+        return [
+            case_row(*self.rulebook.assess(case_id, events)) for case_id, events in facts.items()
+        ]
+
+
+def _digests(stored: Mapping[str, Sequence[StoredEvent]]) -> Known:
+    return {
+        case_id: {known.event.identity: known.digest for known in events}
+        for case_id, events in stored.items()
+    }
+
+
+def _refused(rejection: Rejection) -> Refused:
+    return Refused(
+        reason=rejection.detail,
+        body=rejection.body,
+        case_id=rejection.case_id,
+        source=rejection.source,
+        id=rejection.id,
+    )

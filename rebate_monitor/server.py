@@ -1,0 +1,112 @@
+"""Compose the service and run it until it is told to stop."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from rebate_monitor.api.app import build_app
+from rebate_monitor.api.service import Service
+from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.writer import Writer
+from rebate_monitor.metrics import Metrics
+from rebate_monitor.places import places
+from rebate_monitor.policy_file import policy_book, read_config
+from rebate_monitor.settings import Settings
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.tallies import compact
+from rebate_monitor.supervisor import every
+
+COMPACT_EVERY_SECONDS = 2.0
+DRAIN_SECONDS = 8.0  # below the ten seconds after which a container is killed
+
+log = structlog.get_logger()
+
+
+def utc_now() -> datetime:
+    """Return the real time: the only clock of the service."""
+    return datetime.now(UTC)
+
+
+def rulebook(settings: Settings) -> Rulebook:
+    """Build the rules from the packaged policies, the configuration and the calendar."""
+    return Rulebook(policies=policy_book(_config(settings)), calendar=work_calendar())
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    return read_config(settings.config) if settings.config else {}
+
+
+def compose(
+    settings: Settings, database: Database, now: Callable[[], datetime] = utc_now
+) -> Service:
+    """Put the parts of the service together."""
+    rules, metrics = rulebook(settings), Metrics()
+    return Service(
+        settings=settings,
+        database=database,
+        rulebook=rules,
+        places=places(_config(settings)),
+        writer=Writer(
+            database=database,
+            rulebook=rules,
+            max_ahead=settings.max_ahead,
+            observe_commit=metrics.commit_seconds.observe,
+        ),
+        metrics=metrics,
+        now=now,
+    )
+
+
+@asynccontextmanager
+async def listening(service: Service) -> AsyncIterator[int]:
+    """Listen for requests and yield the port; at the end answer what has begun, then close."""
+    runner = web.AppRunner(
+        build_app(service), access_log=None, shutdown_timeout=DRAIN_SECONDS, handle_signals=False
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, service.settings.host, service.settings.port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+Loop = Coroutine[Any, Any, None]
+
+
+async def run(
+    service: Service,
+    stop: asyncio.Event,
+    started: Callable[[int], None],
+    beside: Callable[[int], Iterable[Loop]] = lambda _port: (),
+) -> None:
+    """Serve until `stop` is set; `started` is told the port, and so is who adds loops `beside`."""
+    async with listening(service) as port, asyncio.TaskGroup() as loops:
+        loops.create_task(every(COMPACT_EVERY_SECONDS, _compaction(service), "compaction", stop))
+        for loop in beside(port):
+            loops.create_task(loop)
+        log.info("service.started", host=service.settings.host, port=port)
+        started(port)
+        await stop.wait()
+        log.info("service.draining")
+
+
+def _compaction(service: Service) -> Callable[[], Any]:
+    return lambda: compact(service.database, service.today())
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

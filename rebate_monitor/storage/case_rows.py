@@ -1,0 +1,140 @@
+"""The stored row of a case: what lists, figures and due instants are read from."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from asyncpg import Record
+
+from rebate_monitor.domain.assessment import Assessment, Verdict
+from rebate_monitor.domain.case import Case, Status
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.statements import statement
+
+ADD_MISSING_CASES = statement("add_missing_cases")
+LOCK_CASES = statement("lock_cases")
+WRITE_CASES = statement("write_cases")
+CASE_IDS_AFTER = statement("case_ids_after")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCase:
+    """As much of a stored row as its tallies are read off."""
+
+    case_id: str
+    status: Status
+    settled_verdict: Verdict | None
+    normal: bool
+    category: str | None
+    city: str | None
+    counted_workdays: int | None
+    stopped_on: date | None
+    at_risk_at: datetime | None
+    due_date: date | None
+    breach_at: datetime | None
+    in_time: bool | None
+    same_day: bool | None
+    events: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow(StoredCase):
+    """The whole row, as write_cases takes it."""
+
+    lapsed: bool = False
+    office: str | None = None
+    rebate_type: str | None = None
+    amount_cny: Decimal | None = None
+    whitelisted: bool | None = None
+    policy_id: str | None = None
+    limit_workdays: int | None = None
+    accepted_at: datetime | None = None
+    ended_at: datetime | None = None
+    running_since: date | None = None
+    urgent_at: datetime | None = None
+    anomalies: tuple[str, ...] = field(default=())
+
+
+def case_row(case: Case, assessment: Assessment) -> CaseRow:
+    """Lay an assessed case out as its row."""
+    told = case.attributes
+    stopped = case.status is Status.STOPPED and case.ended_at is not None
+    return CaseRow(
+        case_id=case.case_id,
+        status=case.status,
+        settled_verdict=assessment.settled_verdict,
+        normal=assessment.normal,
+        category=told.category if told else None,
+        city=told.city if told else None,
+        counted_workdays=assessment.counted_workdays,
+        stopped_on=local_date(case.ended_at) if stopped and case.ended_at else None,
+        at_risk_at=assessment.at_risk_at,
+        due_date=assessment.due_date,
+        breach_at=assessment.breach_at,
+        in_time=assessment.in_time,
+        same_day=assessment.same_day,
+        events=case.events,
+        lapsed=case.policy.lapsed,
+        office=told.office if told else None,
+        rebate_type=told.rebate_type if told else None,
+        amount_cny=Decimal(told.amount_cny) if told and told.amount_cny else None,
+        whitelisted=told.whitelisted if told else None,
+        policy_id=case.policy.policy.id if case.policy.policy else None,
+        limit_workdays=assessment.limit_workdays,
+        accepted_at=case.accepted_at,
+        ended_at=case.ended_at,
+        running_since=assessment.running_since,
+        urgent_at=assessment.urgent_at,
+        anomalies=case.anomalies,
+    )
+
+
+async def lock_cases(connection: Connection, case_ids: set[str]) -> dict[str, StoredCase]:
+    """Lock the rows of these cases to the end of the transaction, making those that are missing."""
+    ordered = sorted(case_ids)
+    await connection.execute(ADD_MISSING_CASES, ordered)
+    rows = await connection.fetch(LOCK_CASES, ordered)
+    return {row["case_id"]: stored_case(row) for row in rows}
+
+
+def stored_case(row: Record) -> StoredCase:
+    """Read a row of lock_cases or all_case_rows."""
+    verdict = row["settled_verdict"]
+    return StoredCase(
+        case_id=row["case_id"],
+        status=Status(row["status"]),
+        settled_verdict=Verdict(verdict) if verdict else None,
+        normal=row["normal"],
+        category=row["category"],
+        city=row["city"],
+        counted_workdays=row["counted_workdays"],
+        stopped_on=row["stopped_on"],
+        at_risk_at=row["at_risk_at"],
+        due_date=row["due_date"],
+        breach_at=row["breach_at"],
+        in_time=row["in_time"],
+        same_day=row["same_day"],
+        events=row["events"],
+    )
+
+
+COLUMNS = (
+    "case_id", "status", "settled_verdict", "normal", "lapsed", "category", "office", "city",
+    "rebate_type", "amount_cny", "whitelisted", "policy_id", "limit_workdays", "accepted_at",
+    "ended_at", "stopped_on", "counted_workdays", "running_since", "due_date", "at_risk_at",
+    "breach_at", "urgent_at", "in_time", "same_day",
+)  # fmt: skip
+
+
+async def write_cases(connection: Connection, rows: list[CaseRow]) -> None:
+    """Write locked rows anew, all in one statement."""
+    columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in COLUMNS]
+    anomalies = [",".join(row.anomalies) for row in rows]
+    await connection.execute(WRITE_CASES, *columns, anomalies, [row.events for row in rows])
+
+
+async def case_ids_after(connection: Connection, case_id: str, limit: int) -> list[str]:
+    """Return the next page of case ids, in order."""
+    return [row["case_id"] for row in await connection.fetch(CASE_IDS_AFTER, case_id, limit)]

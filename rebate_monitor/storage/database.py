@@ -1,0 +1,116 @@
+"""The connection pool, and the one place that knows when the database is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+if TYPE_CHECKING:
+    Connection = PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = PoolConnectionProxy  # a generic class to type checkers only
+
+COMMAND_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+DEADLOCK_RETRIES = 5
+
+T = TypeVar("T")
+
+
+class DatabaseAwayError(Exception):
+    """The database cannot be reached or broke off; whatever was not answered may be sent again."""
+
+
+# InterfaceError is no PostgresError; CannotConnectNowError is an OperatorInterventionError. A lost
+# connection may also surface as ConnectionDoesNotExistError or InternalClientError.
+AWAY_ERRORS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+NOT_READY_ERRORS = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+class Database:
+    """A pool on one PostgreSQL. It connects when first asked, so an outage never stops a start."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection; raise DatabaseAwayError when there is none or it breaks off."""
+        try:
+            async with self._pool.acquire(timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+                yield connection
+        except AWAY_ERRORS as error:
+            raise DatabaseAwayError(_cause(error)) from error
+        except NOT_READY_ERRORS as error:
+            raise DatabaseAwayError(f"the database is not ready: {_cause(error)}") from error
+
+    @asynccontextmanager
+    async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction; `snapshot` reads one moment, read-only."""
+        async with self.connection() as connection:
+            if snapshot:
+                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
+            else:
+                transaction = connection.transaction()
+            async with transaction:
+                yield connection
+
+    async def retrying(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run repeatable work in a transaction, again when PostgreSQL broke a deadlock."""
+        for _ in range(DEADLOCK_RETRIES):
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+                await asyncio.sleep(0)
+        raise DatabaseAwayError("the database is too busy: transactions keep colliding")
+
+
+@asynccontextmanager
+async def open_database(dsn: str, *, max_connections: int = 10) -> AsyncIterator[Database]:
+    """Open a pool on a DSN and close it at the end; connects only when first used."""
+    pool = asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=max_connections,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        init=_prepare_connection,
+        server_settings={"application_name": "rebate_monitor"},
+    )
+    async with pool:
+        yield Database(pool)
+
+
+async def _prepare_connection(connection: Any) -> None:  # noqa: ANN401 - asyncpg's two classes
+    """Let jsonb travel as the JSON text it is: bytes in, text out."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda raw: b"\x01" + bytes(raw),
+        decoder=lambda raw: raw[1:],
+        format="binary",
+    )
+
+
+def _cause(error: BaseException) -> str:
+    """Name the error without its text: that may hold an address or a value."""
+    return type(error).__name__

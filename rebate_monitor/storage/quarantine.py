@@ -1,0 +1,114 @@
+"""Refused events, kept whole with their reason."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.statements import statement
+
+QUARANTINE_EVENTS = statement("quarantine_events")
+LIST_QUARANTINE = statement("list_quarantine")
+QUARANTINE_PAGE = statement("quarantine_page")
+LOCK_QUARANTINED = statement("lock_quarantined")
+RELEASE = statement("release_quarantined")
+COUNT_QUARANTINE = statement("count_quarantine")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A refused event as it is kept; the names are as far as they could be read."""
+
+    reason: str
+    body: bytes
+    case_id: str | None
+    source: str | None
+    id: str | None
+
+    @property
+    def digest(self) -> bytes:
+        """What one quarantined event is known by: its bytes."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A kept event with how often and when it was refused."""
+
+    digest: bytes
+    refused: Refused
+    received_from: str
+    times: int
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+
+async def quarantine(
+    connection: Connection, refused: Iterable[Refused], received_from: str, now: datetime
+) -> None:
+    """Keep refused events; the same bytes refused again are counted up, the latest reason kept."""
+    told = list(refused)
+    if not told:
+        return
+    events = {event.digest: event for event in told}
+    times = Counter(event.digest for event in told)
+    await connection.execute(
+        QUARANTINE_EVENTS,
+        list(events),
+        [event.reason for event in events.values()],
+        [event.body for event in events.values()],
+        [event.case_id for event in events.values()],
+        [event.source for event in events.values()],
+        [event.id for event in events.values()],
+        [times[digest] for digest in events],
+        received_from,
+        now,
+    )
+
+
+async def list_quarantine(
+    connection: Connection, limit: int, after: tuple[datetime, bytes] | None = None
+) -> list[Quarantined]:
+    """Return a page of kept events, the latest first."""
+    rows = await connection.fetch(LIST_QUARANTINE, *(after or (None, None)), limit)
+    return [
+        Quarantined(
+            digest=row["digest"],
+            refused=Refused(
+                reason=row["reason"],
+                body=row["body"],
+                case_id=row["case_id"],
+                source=row["source"],
+                id=row["id"],
+            ),
+            received_from=row["received_from"],
+            times=row["times"],
+            first_seen_at=row["first_seen_at"],
+            last_seen_at=row["last_seen_at"],
+        )
+        for row in rows
+    ]
+
+
+async def quarantine_page(connection: Connection, after: bytes, limit: int) -> list[bytes]:
+    """Return the next page of kept events' digests, in order."""
+    return [row["digest"] for row in await connection.fetch(QUARANTINE_PAGE, after, limit)]
+
+
+async def lock_quarantined(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:
+    """Return the kept bytes by digest, locked to the end of the transaction."""
+    rows = await connection.fetch(LOCK_QUARANTINED, digests)
+    return {row["digest"]: row["body"] for row in rows}
+
+
+async def release(connection: Connection, digests: list[bytes]) -> None:
+    """Let events go that a replay has taken."""
+    await connection.execute(RELEASE, digests)
+
+
+async def count_quarantine(connection: Connection) -> int:
+    """Return how many events are kept."""
+    count: int = await connection.fetchval(COUNT_QUARANTINE)
+    return count

@@ -1,0 +1,72 @@
+-- name: add_missing_cases
+-- Lock order: new rows by case_id here, then all rows by case_id in lock_cases. A row is waited for
+-- here only while its first writer has not committed, so two batches can never wait in a ring.
+INSERT INTO rebate_case (case_id)
+SELECT unnest($1::text[])
+ON CONFLICT (case_id) DO NOTHING
+
+-- name: lock_cases
+SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
+       at_risk_at, due_date, breach_at, in_time, same_day, events
+FROM rebate_case
+WHERE case_id = ANY ($1::text[])
+ORDER BY case_id
+FOR UPDATE
+
+-- name: events_of_cases
+SELECT case_id, source, id, event_type, time, data, digest
+FROM case_event
+WHERE case_id = ANY ($1::text[])
+
+-- name: append_events
+INSERT INTO case_event
+    (case_id, source, id, event_type, time, data, extensions, digest, received_at)
+SELECT case_id, source, id, event_type, time, data, extensions, digest, $9
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
+            $6::jsonb[], $7::jsonb[], $8::bytea[])
+    AS told (case_id, source, id, event_type, time, data, extensions, digest)
+
+-- name: write_cases
+UPDATE rebate_case AS stored
+SET status = new.status, settled_verdict = new.settled_verdict, normal = new.normal,
+    lapsed = new.lapsed, category = new.category, office = new.office, city = new.city,
+    rebate_type = new.rebate_type, amount_cny = new.amount_cny, whitelisted = new.whitelisted,
+    policy_id = new.policy_id, limit_workdays = new.limit_workdays,
+    accepted_at = new.accepted_at, ended_at = new.ended_at, stopped_on = new.stopped_on,
+    counted_workdays = new.counted_workdays, running_since = new.running_since,
+    due_date = new.due_date, at_risk_at = new.at_risk_at, breach_at = new.breach_at,
+    urgent_at = coalesce(new.urgent_at, 'infinity'), in_time = new.in_time,
+    same_day = new.same_day, anomalies = string_to_array(new.anomalies, ','),
+    events = new.events, updated_at = now()
+FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],
+            $14::timestamptz[], $15::timestamptz[], $16::date[], $17::int[], $18::date[],
+            $19::date[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::bool[],
+            $24::bool[], $25::text[], $26::int[])
+    AS new (case_id, status, settled_verdict, normal, lapsed, category, office, city, rebate_type,
+            amount_cny, whitelisted, policy_id, limit_workdays, accepted_at, ended_at, stopped_on,
+            counted_workdays, running_since, due_date, at_risk_at, breach_at, urgent_at, in_time,
+            same_day, anomalies, events)
+WHERE stored.case_id = new.case_id
+
+-- name: list_cases
+-- $1 now, then one optional filter each, then the keyset and the page size. Verdicts are those of
+-- DESIGN 3.5: settled, or decided by the instants of the row.
+SELECT case_id, urgent_at::text AS urgent_at
+FROM rebate_case
+WHERE ($2::text IS NULL OR status = $2)
+  AND ($3::text IS NULL OR $3 = coalesce(settled_verdict, CASE
+          WHEN breach_at <= $1::timestamptz THEN 'breached'
+          WHEN at_risk_at <= $1::timestamptz THEN 'at_risk'
+          ELSE 'on_track' END))
+  AND ($4::text IS NULL OR coalesce(category, 'unknown') = $4)
+  AND ($5::text IS NULL OR city = $5)
+  AND ($6::text IS NULL OR office = $6)
+  AND ($7::date IS NULL OR due_date < $7)
+  AND ($8::text IS NULL OR (urgent_at, case_id) > (($8::text)::timestamptz, $9::text))
+ORDER BY rebate_case.urgent_at, case_id
+LIMIT $10
+
+-- name: case_ids_after
+-- Every case in pages, for a recompute.
+SELECT case_id FROM rebate_case WHERE case_id > $1 ORDER BY case_id LIMIT $2
