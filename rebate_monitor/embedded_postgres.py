@@ -47,6 +47,8 @@ __all__ = [
 
 _NAME = "rebate"  # of the database and of its owner
 _PORT = 5432  # only part of the socket's file name: nothing listens on TCP
+_SOCKET = f".s.PGSQL.{_PORT}"
+_PROGRAMS = ("initdb", "pg_isready", "postgres", "psql")
 _ACCOUNTS = ("postgres", "nobody")
 _ATTEMPTS = 5
 _ATTEMPT_PAUSE_SECONDS = 0.5
@@ -379,11 +381,6 @@ def _make_socket_dir(folder: Path, account: "_Account | None") -> None:
         account.take(folder)
 
 
-def _remove_sockets(folder: Path) -> None:
-    for name in (f".s.PGSQL.{_PORT}", f".s.PGSQL.{_PORT}.lock"):
-        (folder / name).unlink(missing_ok=True)
-
-
 def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -447,7 +444,7 @@ class _Account:
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"PostgreSQL refuses to run as root, and this process may not run a program as the"
-                f" user {self} ({error}): run as a plain user."
+                f" user {self} ({error.strerror}): run as a plain user."
             ) from error
         if finished.stdout:
             raise FolderError(
@@ -514,6 +511,7 @@ class _Binaries:
     def find(cls, bin_dir: Path | None, data_dir: Path, account: _Account | None) -> Self:
         """Take the given programs, or the wheel's, or a copy if the account cannot read those."""
         folder = (bin_dir or wheel_bin_dir()).resolve()
+        _check_programs(folder)
         version = _version(folder, None)
         try:
             _version(folder, account)
@@ -553,6 +551,14 @@ def _address(socket_dir: Path) -> tuple[str | Path, ...]:
     return ("-h", socket_dir, "-p", str(_PORT), "-U", _NAME, "-d", "postgres")
 
 
+def _check_programs(folder: Path) -> None:
+    missing = [name for name in _PROGRAMS if not (folder / name).exists()]
+    if missing:
+        raise BinariesError(
+            folder, f"{', '.join(missing)} missing. Name a PostgreSQL's bin folder."
+        )
+
+
 def _version(folder: Path, account: _Account | None) -> str:
     """Read `18.4` from `initdb --version`, which also proves that its libraries are there.
 
@@ -562,9 +568,7 @@ def _version(folder: Path, account: _Account | None) -> str:
         finished = _run([folder / "initdb", "--version"], account)
     except OSError as error:
         who = "" if account is None else f" for the user {account}"
-        raise BinariesError(
-            folder, f"{error.strerror}{who}. Name the bin folder of a PostgreSQL that can be run."
-        ) from error
+        raise BinariesError(folder, f"{error.strerror}{who}. Name others, or open them.") from error
     found = re.search(r"\(PostgreSQL\) (\d+[.\w]*)", finished.stdout)
     if found is None:
         raise BinariesError(folder, f"initdb --version says {finished.stderr!r}.")
@@ -611,7 +615,7 @@ class _Postmaster:
         """Ask it; raises `ServerError` when its socket was taken away."""
         if self.socket_dir is None:
             return False
-        if _eventually((self.socket_dir / f".s.PGSQL.{_PORT}").exists, _SOCKET_SECONDS):
+        if _eventually((self.socket_dir / _SOCKET).exists, _SOCKET_SECONDS):
             return binaries.accepts(self.socket_dir)
         if _ended(self.process):
             return False
@@ -623,34 +627,39 @@ class _Postmaster:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _PidFile:
-    """What `postmaster.pid` says, true or stale."""
+    """What `postmaster.pid`, or the lock file beside the socket, says, true or stale."""
 
     pid: int
     data_dir: str
     socket_dir: Path | None
 
     @classmethod
-    def read(cls, pgdata: Path) -> Self | None:
+    def read(cls, path: Path) -> Self | None:
         """Give its contents, or None while it is missing or half written."""
         with suppress(FileNotFoundError):
-            lines = os.fsdecode((pgdata / "postmaster.pid").read_bytes()).splitlines()
+            lines = os.fsdecode(path.read_bytes()).splitlines()
             if len(lines) > 1 and lines[0].isdigit():
                 return cls(pid=int(lines[0]), data_dir=lines[1], socket_dir=_ready_socket(lines))
         return None
 
-    def names(self, process: psutil.Process, pgdata: Path) -> bool:
-        """Tell whether the process is a live server of this folder, not a zombie or a stranger.
+    def server(self, pgdata: Path) -> psutil.Process | None:
+        """Give the process that it names if it is a live server of this folder."""
+        with suppress(OSError, psutil.Error):
+            process = psutil.Process(self.pid)
+            if process.status() != psutil.STATUS_ZOMBIE and self._started(process.cmdline()):
+                return process if pgdata.samefile(self.data_dir) else None
+        return None
 
-        Its command line says so; root without CAP_SYS_PTRACE (Docker) may not see its folder. A
-        copied data folder names the server of the original.
+    def _started(self, command: list[str]) -> bool:
+        # Not by the process's folder: root without CAP_SYS_PTRACE, as in Docker, may not see it.
+        return Path(*command[:1]).name == "postgres" and self.data_dir in command
+
+    def misleads(self, pgdata: Path) -> bool:
+        """Tell whether PostgreSQL would believe in it wrongly: it trusts zombies and strangers.
+
+        A dead process it sees itself, and then looks for orphans by the shared memory named here.
         """
-        command = process.cmdline() or [""]
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and Path(command[0]).name == "postgres"
-            and self.data_dir in command
-            and pgdata.samefile(self.data_dir)
-        )
+        return psutil.pid_exists(self.pid) and self.server(pgdata) is None
 
 
 def _ready_socket(lines: list[str]) -> Path | None:
@@ -662,14 +671,11 @@ def _ready_socket(lines: list[str]) -> Path | None:
 
 
 def _running(pgdata: Path) -> _Postmaster | None:
-    recorded = _PidFile.read(pgdata)
-    if recorded is None:
+    recorded = _PidFile.read(pgdata / "postmaster.pid")
+    process = None if recorded is None else recorded.server(pgdata)
+    if recorded is None or process is None:
         return None
-    with suppress(OSError, psutil.Error):
-        process = psutil.Process(recorded.pid)
-        if recorded.names(process, pgdata):
-            return _Postmaster(process=process, socket_dir=recorded.socket_dir)
-    return None
+    return _Postmaster(process=process, socket_dir=recorded.socket_dir)
 
 
 def _ended(process: psutil.Process) -> bool:
@@ -716,14 +722,13 @@ def _end_orphans(pgdata: Path) -> None:
 
 def _clear_after_kill(pgdata: Path, socket_dir: Path) -> None:
     """Remove what a killed server left and a new one would take for a live one."""
-    recorded = _PidFile.read(pgdata)
-    if recorded is not None and _running(pgdata) is None:
+    pid_file = pgdata / "postmaster.pid"
+    if pid_file.exists() and _running(pgdata) is None:
         _end_orphans(pgdata)
-        # PostgreSQL trusts any process with that number, zombies and strangers too. A dead one it
-        # sees itself, and then also looks for orphans by the shared memory that the file names.
-        if psutil.pid_exists(recorded.pid):
-            (pgdata / "postmaster.pid").unlink(missing_ok=True)
-    _remove_sockets(socket_dir)
+    for lock_file in (pid_file, socket_dir / f"{_SOCKET}.lock"):
+        recorded = _PidFile.read(lock_file)
+        if recorded is not None and recorded.misleads(pgdata):
+            lock_file.unlink(missing_ok=True)
 
 
 def _dsn(socket_dir: Path) -> str:

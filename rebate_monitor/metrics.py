@@ -78,7 +78,7 @@ def windows(today: date) -> dict[str, date]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FiguresCollector(Collector):
     """The figures of one snapshot, taken at `now`."""
 

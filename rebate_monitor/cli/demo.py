@@ -1,12 +1,172 @@
 """`rebate-monitor demo`: the whole service with a simulated province, ready to look at."""
 
-from datetime import timedelta
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
 
-import structlog
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.cli import session
+from rebate_monitor.cli.free_port import free_port
+from rebate_monitor.cli.serve import watching
+from rebate_monitor.embedded_postgres import claim_service
+from rebate_monitor.log import configure_logging
+from rebate_monitor.server import Loop, compose, run, stop_on_signals, utc_now
+from rebate_monitor.settings import Settings
+from rebate_monitor.simulation.producer import Counts, Producer
+from rebate_monitor.simulation.province import Event, Province
+from rebate_monitor.storage.database import open_database
+from rebate_monitor.storage.migrations import migrate
 
 DEMO_FOLDER = "demo"
 HISTORY = timedelta(days=60)
 LIVE_EVERY_SECONDS = 1.0
-FIRST_PORT, LAST_PORT = 8080, 8099
+CHUNK_EVENTS = 1_000
 
-log = structlog.get_logger()
+WELCOME = """
+[bold]rebate_monitor[/bold] with a simulated province
+  address  [bold]{url}/[/bold]
+  key      [bold]{key}[/bold]   (for everything; made for this demo)
+
+  curl {url}/metrics
+  curl '{url}/v1/cases?limit=3'
+  curl '{url}/v1/performance?by=city'
+  curl {url}/v1/events -H 'Authorization: Bearer {key}' \\
+    -H 'Content-Type: application/cloudevents+json' -d '{event}'
+
+Reading needs no key here, since only this machine can reach it. Ctrl-C ends the demo.
+"""
+EXAMPLE = (
+    '{{"specversion":"1.0","id":"try-1","source":"/me","type":"rebate.case.accepted",'
+    '"subject":"my-case","time":"{time}","data":{{"category":"I","office":"14301000000"}}}}'
+)
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), help="Port [the first free from 8080].")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Another seed, another province."
+)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Folder [./rebate-data/demo].")
+def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
+    """Run the whole service on this machine with a simulated province, ready to look at.
+
+    Each start begins with an empty database and two months of made-up history.
+    """
+    told = session.told_settings()
+    settings = replace(
+        told,
+        database_url=None,
+        data_dir=data_dir or told.data_dir / DEMO_FOLDER,
+        host="127.0.0.1",
+        port=free_port() if port is None else port,
+        admin_key=told.admin_key or secrets.token_urlsafe(24),
+        anonymous_read=True,
+        log_level="warning",
+    )
+    configure_logging(settings.log_format, settings.log_level)
+    with ExitStack() as stack:
+        stack.enter_context(session.plain_errors())
+        stack.enter_context(claim_service(settings.data_dir))
+        server = stack.enter_context(session.database_server(settings))
+        session.run(_demo(settings, server, seed))
+
+
+async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
+    stop, console = stop_on_signals(), Console(stderr=True, highlight=False)
+    await _empty(server.dsn)
+    async with open_database(server.dsn) as database:
+        await migrate(database)
+        service = compose(settings, database)
+        watch = watching(server.embedded, database, stop)
+
+        def beside(port: int) -> Iterable[Loop]:
+            return [*watch, _simulate(_url(port), settings, seed, console, stop)]
+
+        await run(service, stop, _welcome(console, settings), beside)
+
+
+async def _empty(dsn: str) -> None:
+    """Forget the last demo, so that every start shows the same province."""
+    async with open_database(dsn) as database, database.connection() as connection:
+        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+
+def _url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _welcome(console: Console, settings: Settings) -> Callable[[int], None]:
+    def say(port: int) -> None:
+        event = EXAMPLE.format(time=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
+        console.print(
+            WELCOME.format(url=_url(port), key=settings.admin_key, event=event), soft_wrap=True
+        )
+
+    return say
+
+
+async def _simulate(
+    url: str, settings: Settings, seed: int, console: Console, stop: asyncio.Event
+) -> None:
+    """Post two months of history, then live events until the demo is stopped."""
+    province = Province(seed=seed, calendar=work_calendar())
+    async with _until(stop), Producer(url=url, key=settings.admin_key or "") as producer:
+        await _post_history(province, producer, console)
+        await _post_live(province, producer, console)
+
+
+@asynccontextmanager
+async def _until(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Break off what is inside when `stop` is set; that is how a demo ends, not a failure."""
+    task = asyncio.current_task()
+    watcher = asyncio.create_task(stop.wait())
+    if task is not None:
+        watcher.add_done_callback(lambda done: None if done.cancelled() else task.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    finally:
+        watcher.cancel()
+
+
+async def _post_history(province: Province, producer: Producer, console: Console) -> None:
+    until = utc_now()
+    events = list(province.history(until - HISTORY, until))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task("two months of events", total=len(events))
+        for chunk in _chunks(events):
+            await producer.post(chunk)
+            progress.advance(bar, len(chunk))
+
+
+async def _post_live(province: Province, producer: Producer, console: Console) -> None:
+    with console.status("") as status:
+        while True:
+            await producer.post(province.live(utc_now()))
+            status.update(_state(producer.counts, utc_now()))
+            await asyncio.sleep(LIVE_EVERY_SECONDS)
+
+
+def _state(counts: Counts, now: datetime) -> str:
+    return (
+        f"live since then: {counts.accepted:,} events accepted, {counts.duplicate:,} duplicate, "
+        f"{counts.rejected:,} rejected ({now:%H:%M:%S} UTC)"
+    )
+
+
+def _chunks(events: Iterable[Event]) -> Iterable[list[Event]]:
+    source = iter(events)
+    while chunk := list(islice(source, CHUNK_EVENTS)):
+        yield chunk

@@ -16,7 +16,7 @@ from rebate_monitor.cli.simulate import simulate
 class InOrder(click.Group):
     """Lists commands in the order in which a newcomer needs them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Return the names in the order of registration."""
         return list(self.commands)
 

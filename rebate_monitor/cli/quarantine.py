@@ -44,7 +44,8 @@ def replay() -> None:
     with session.plain_errors(), session.database_server(settings) as server:
         report = session.run(_replay(settings, server))
     click.echo(
-        f"{report.accepted} taken, {report.duplicate} known already, {report.rejected} refused again"
+        f"{report.accepted} taken, {report.duplicate} known already, "
+        f"{report.rejected} refused again"
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import MigrationError, migrate, missing_migrations
 
-try:
-    import uvloop
-except ImportError:  # there is none for Windows
-    uvloop = None  # type: ignore[assignment,unused-ignore]
+if sys.platform == "win32":  # there is no uvloop for Windows
+    new_event_loop = asyncio.new_event_loop
+else:
+    from uvloop import new_event_loop
 
 T = TypeVar("T")
 
@@ -54,8 +55,7 @@ def told_settings(**overrides: object) -> Settings:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's work on an event loop, uvloop's where there is one."""
-    factory = uvloop.new_event_loop if uvloop else None
-    with plain_errors(), asyncio.Runner(loop_factory=factory) as runner:
+    with plain_errors(), asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(work)
 
 
