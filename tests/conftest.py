@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
+from server_folder import new_folder
 
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
@@ -81,15 +81,13 @@ def _binaries(version: str) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers() -> Iterator[Servers]:
     """Start servers on demand and stop them at the end of the session."""
-    folder = tmp_path_factory.mktemp("servers")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)  # as root, PostgreSQL runs as another user and must get in
-    made = Servers(folder)
+    made = Servers(new_folder())
     yield made
     for server in made.running.values():
         server.stop()
+    shutil.rmtree(made.folder)
 
 
 @pytest.fixture
@@ -179,6 +177,3 @@ async def _execute(dsn: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-__all__ = ["ADMIN_KEY", "ClientSession"]

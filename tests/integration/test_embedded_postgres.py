@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
+from server_folder import new_folder
 
 from rebate_monitor.embedded_postgres import (
     AlreadyServing,
@@ -60,22 +60,6 @@ with claim_service(Path(sys.argv[1])):
     print("claimed", flush=True)
     sys.stdin.read()
 """
-
-
-def new_folder() -> Path:
-    """Make a folder that PostgreSQL's user can reach, which pytest's own is not for root.
-
-    In memory if there is room: half a second of initdb is waiting for the disk.
-    """
-    memory = Path("/dev/shm")  # noqa: S108 - a private folder is made in it
-    usable = (
-        memory.exists()
-        and shutil.disk_usage(memory).free > 2**30
-        and not os.statvfs(memory).f_flag & os.ST_NOEXEC
-    )
-    made = Path(tempfile.mkdtemp(prefix="rebate-test-", dir=memory if usable else None))
-    made.chmod(0o755)
-    return made
 
 
 def end_signal(process: psutil.Process) -> signal.Signals:

@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
-
-from conftest import Client, FixedClock
 from cloud_events import Json, accepted, event, ndjson
+from conftest import Client, FixedClock
+
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest.recompute import recompute
@@ -155,7 +155,7 @@ async def test_the_recount_notices_a_wrong_tally(
 
     differences = await compare_tallies(database, local_date(clock()))
 
-    assert [1] == [d.tallied.cases - d.recounted.cases for d in differences]
+    assert [d.tallied.cases - d.recounted.cases for d in differences] == [1]
 
 
 async def test_the_list_agrees_with_each_case(client: Client) -> None:
