@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from rebate_monitor.api.app import build_app
+from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.service import Service
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.rulebook import Rulebook
@@ -24,7 +25,8 @@ from rebate_monitor.storage.tallies import compact
 from rebate_monitor.supervisor import every
 
 COMPACT_EVERY_SECONDS = 2.0
-DRAIN_SECONDS = 8.0  # below the ten seconds after which a container is killed
+# Together below the ten seconds after which a container is killed.
+DRAIN_SECONDS, CLOSE_SECONDS = 7.0, 1.0
 
 log = structlog.get_logger()
 
@@ -67,8 +69,9 @@ def compose(
 @asynccontextmanager
 async def listening(service: Service) -> AsyncIterator[int]:
     """Listen for requests and yield the port; at the end answer what has begun, then close."""
+    app = build_app(service)
     runner = web.AppRunner(
-        build_app(service), access_log=None, shutdown_timeout=DRAIN_SECONDS, handle_signals=False
+        app, access_log=None, shutdown_timeout=CLOSE_SECONDS, handle_signals=False
     )
     await runner.setup()
     try:
@@ -76,6 +79,9 @@ async def listening(service: Service) -> AsyncIterator[int]:
         await site.start()
         yield runner.addresses[0][1]
     finally:
+        for site in runner.sites:
+            await site.stop()
+        await app[IN_FLIGHT].drain(DRAIN_SECONDS)
         await runner.cleanup()
 
 

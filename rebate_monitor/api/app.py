@@ -7,6 +7,7 @@ import structlog
 from aiohttp import web
 
 from rebate_monitor.api import cases, events, figures, operations, quarantine
+from rebate_monitor.api.in_flight import IN_FLIGHT, InFlight
 from rebate_monitor.api.problems import (
     ProblemError,
     TooLargeProblem,
@@ -34,6 +35,7 @@ def build_app(service: Service) -> web.Application:
         client_max_size=events.MAX_BODY_BYTES, middlewares=[observe, explain_errors]
     )
     app[SERVICE] = service
+    app[IN_FLIGHT] = InFlight()
     app.router.add_post("/v1/events", events.post_events)
     app.router.add_get("/v1/cases", cases.list_cases)
     app.router.add_get("/v1/cases/{case_id}", cases.get_case)
@@ -55,10 +57,14 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Measure a request and write its one log line; a path may name a case, so only the route."""
     started = time.perf_counter()
     code = 499  # the client went away before there was an answer
+    in_flight = request.app[IN_FLIGHT]
     try:
-        response = await handler(request)
+        with in_flight.request():
+            response = await handler(request)
         code = response.status
         response.headers.update(SECURITY_HEADERS)
+        if in_flight.is_draining:
+            response.force_close()
         return response
     finally:
         seconds = time.perf_counter() - started

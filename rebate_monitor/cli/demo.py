@@ -17,6 +17,7 @@ from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.cli import session
 from rebate_monitor.cli.free_port import free_port
 from rebate_monitor.cli.serve import watching
+from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.embedded_postgres import claim_service
 from rebate_monitor.log import configure_logging
 from rebate_monitor.server import Loop, compose, run, stop_on_signals, utc_now
@@ -119,9 +120,9 @@ async def _simulate(
 ) -> None:
     """Post two months of history, then live events until the demo is stopped."""
     province = Province(seed=seed, calendar=work_calendar())
-    async with _until(stop), Producer(url=url, key=settings.admin_key or "") as producer:
-        await _post_history(province, producer, console)
-        await _post_live(province, producer, console)
+    async with _until(stop), Producer(url=url, key=settings.admin_key or "") as office:
+        await _post_history(province, office, console)
+        await _post_live(province, office, console)
 
 
 @asynccontextmanager
@@ -140,29 +141,29 @@ async def _until(stop: asyncio.Event) -> AsyncIterator[None]:
         watcher.cancel()
 
 
-async def _post_history(province: Province, producer: Producer, console: Console) -> None:
+async def _post_history(province: Province, office: Producer, console: Console) -> None:
     until = utc_now()
     events = list(province.history(until - HISTORY, until))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("two months of events", total=len(events))
         for chunk in _chunks(events):
-            await producer.post(chunk)
+            await office.post(chunk)
             progress.advance(bar, len(chunk))
 
 
-async def _post_live(province: Province, producer: Producer, console: Console) -> None:
+async def _post_live(province: Province, office: Producer, console: Console) -> None:
     with console.status("") as status:
         while True:
-            await producer.post(province.live(utc_now()))
-            status.update(_state(producer.counts, utc_now()))
+            await office.post(province.live(utc_now()))
+            status.update(_state(office.counts, utc_now()))
             await asyncio.sleep(LIVE_EVERY_SECONDS)
 
 
 def _state(counts: Counts, now: datetime) -> str:
     return (
-        f"live since then: {counts.accepted:,} events accepted, {counts.duplicate:,} duplicate, "
-        f"{counts.rejected:,} rejected ({now:%H:%M:%S} UTC)"
+        f"live: {counts.accepted:,} events accepted, {counts.duplicate:,} duplicate, "
+        f"{counts.rejected:,} refused on purpose ({now.astimezone(SHANGHAI):%H:%M:%S} in Changsha)"
     )
 
 

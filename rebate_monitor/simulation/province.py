@@ -388,19 +388,18 @@ class Province:
             yield from self._due(self.told_until)
 
     def live(self, now: datetime) -> list[Event]:
-        """Return what has become due, some planned steps taken now, and a few new acceptances.
+        """Return what has become due, some planned steps taken now, and some new acceptances.
 
-        No time lies after `now`. So that figures always move, work goes on at night as well.
+        No time lies after `now`. At night and on rest days, too, something happens every few
+        seconds: how much follows from the time since the last call, so it may be called at will.
         """
         instant = now.astimezone(SHANGHAI)
         live = self._live = self._live or self._begin_live(instant)
-        due = list(self._due(instant + timedelta.resolution))
-        moved = live.move(instant)
-        for filing in self._trickle(live, instant):
-            courses = list(live.desk.process(filing))
+        events = [*self._due(instant + timedelta.resolution), *live.move(instant)]
+        for enterprise in self._choose(live.rng, live.acceptances(instant, quiet=not events)):
+            courses = live.accept(enterprise, instant)
             self._plan(courses)
-            live.courses += courses
-        return [*due, *moved, *self._due(instant + timedelta.resolution)]
+        return [*events, *self._due(instant + timedelta.resolution)]
 
     def _begin_live(self, start: datetime) -> "_Live":
         tag = f"{start:%y%m%d%H%M%S}"
@@ -408,13 +407,6 @@ class Province:
         open_courses = {course.filing.case_id: course for *_, course in sorted(self._ahead)}
         desk = _Desk(rng, self._calendar)
         return _Live(tag=tag, rng=rng, desk=desk, courses=list(open_courses.values()))
-
-    def _trickle(self, live: "_Live", now: datetime) -> list[Filing]:
-        enterprises = self._choose(live.rng, live.rng.randint(1, 3))
-        return [
-            _filing(live.rng, enterprise, now, f"{live.tag}-{next(live.numbers):05}")
-            for enterprise in enterprises
-        ]
 
     def _courses_of(self, day: date) -> Iterator[list[Course]]:
         """Plan each filing of a day: its case, and the next one when it is filed again."""
@@ -458,7 +450,12 @@ class Province:
                 yield step.event
 
 
+SECONDS_PER_CASE, SECONDS_PER_STEP = 12.0, 3.0
+QUIET_SECONDS = 4.0
+LONGEST_SECONDS = 60.0  # after a longer silence only the planned course catches up
 LOOKED_AT = 8
+VOUCHER_CHANCE = 0.1
+VOUCHER_WORKDAYS = (3, 4)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -473,11 +470,37 @@ class _Live:
     desk: "_Desk"
     courses: list[Course]
     numbers: "count[int]" = field(default_factory=lambda: count(1))
+    moved_at: datetime | None = None
+    accepted_at: datetime | None = None
+    busy_at: datetime | None = None
 
     def move(self, now: datetime) -> list[Event]:
-        """Let a few open cases take their next step now."""
-        steps = [self._choose(now) for _ in range(self.rng.randint(1, 3))]
-        return [self._take(step, now) for step in steps if step is not None and not step.told]
+        """Let some open cases take their next step now."""
+        number = self._some(_seconds(self.moved_at, now) / SECONDS_PER_STEP)
+        self.moved_at = now
+        steps = (self._choose(now) for _ in range(number))
+        return [self._take(step, now) for step in steps if step is not None]
+
+    def acceptances(self, now: datetime, *, quiet: bool) -> int:
+        """Return how many cases are accepted now: at least one after some quiet seconds."""
+        number = self._some(_seconds(self.accepted_at, now) / SECONDS_PER_CASE)
+        self.accepted_at = now
+        if quiet and _seconds(self.busy_at, now) >= QUIET_SECONDS:
+            number = max(1, number)
+        if number or not quiet:
+            self.busy_at = now
+        return number
+
+    def accept(self, enterprise: Enterprise, now: datetime) -> list[Course]:
+        """Accept a case now and plan what will happen to it."""
+        filing = _filing(self.rng, enterprise, now, f"{self.tag}-{next(self.numbers):05}")
+        courses = list(self.desk.process(filing))
+        self.courses += courses
+        return courses
+
+    def _some(self, expected: float) -> int:
+        """Draw a number that is `expected` in the mean."""
+        return int(expected + self.rng.random())
 
     def _take(self, step: Planned, now: datetime) -> Event:
         # Its planned self may come from another run as well: the same id must not say two things.
@@ -494,17 +517,25 @@ class _Live:
             step = course.next_step
             if step is None:
                 self.courses.remove(course)
-            elif _may_move(course, step, now) and (nearest is None or step.at < nearest.at):
+            elif self._may_move(course, step, now) and (nearest is None or step.at < nearest.at):
                 nearest = step
         return nearest
 
+    def _may_move(self, course: Course, step: Planned, now: datetime) -> bool:
+        """Say whether a step may be taken now; vouchers only so that the means stay as they are."""
+        if not step.movable or step.at <= now:
+            return False
+        if step.event["type"] != EventType.VOUCHER_ISSUED.value:
+            return True
+        least, most = VOUCHER_WORKDAYS
+        workdays = self.desk.workdays_between(course.filing.accepted_at, now)
+        return least <= workdays <= most and self.rng.random() < VOUCHER_CHANCE
 
-def _may_move(course: Course, step: Planned, now: datetime) -> bool:
-    """Say whether a step may happen now; a voucher on the first day only if it was planned so."""
-    if not step.movable or step.at <= now:
-        return False
-    begun_today = course.filing.accepted_at.date() == now.date()
-    return not (begun_today and step.event["type"] == EventType.VOUCHER_ISSUED.value)
+
+def _seconds(last: datetime | None, now: datetime) -> float:
+    """Return the seconds to make up for."""
+    past = (now - last).total_seconds() if last else LONGEST_SECONDS
+    return max(0.0, min(LONGEST_SECONDS, past))
 
 
 class _Desk:
@@ -529,6 +560,10 @@ class _Desk:
                     refiled_from=filing.case_id,
                 )
             )
+
+    def workdays_between(self, start: datetime, end: datetime) -> int:
+        """Return the workdays from one instant to another."""
+        return self._calendar.workdays_between(start.date(), end.date())
 
     def _happens(self, share: float) -> bool:
         return self._rng.random() < share
@@ -628,10 +663,9 @@ class _Desk:
     def _approve(self, course: Course, approved: datetime, voucher: int) -> None:
         credit = course.filing.enterprise.rebate_type is RebateType.EXEMPT_CREDIT_REFUND
         if credit and self._happens(NO_CASH_SHARE):
-            # Nothing follows an approval without cash, so all the work lies before it.
-            course.tell(
-                EventType.APPROVED, self._after(approved, voucher), {"cash_refund": False}
-            )
+            # Nothing follows an approval without cash: the work lies before it, it is final.
+            at = self._after(approved, voucher)
+            course.tell(EventType.APPROVED, at, {"cash_refund": False}).movable = False
             return
         course.tell(EventType.APPROVED, approved)
         if voucher and self._happens(VOUCHER_BY_MISTAKE):

@@ -1,0 +1,308 @@
+"""The real command in a process of its own, sent real requests and real signals."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from cloud_events import accepted
+from conftest import ADMIN_KEY
+from server_folder import new_folder
+
+EVENT = {"Content-Type": "application/cloudevents+json"}
+KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
+START_SECONDS = 60
+
+
+@dataclass
+class Running:
+    """A service in a process of its own."""
+
+    process: subprocess.Popen[str]
+    url: str
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "rebate_monitor", *arguments]
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("REBATE_")}
+    told = {"REBATE_DATA_DIR": str(folder / "data"), "REBATE_ADMIN_KEY": ADMIN_KEY}
+    return {**clean, **told, "REBATE_PORT": "0", **more}
+
+
+def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments),
+        env=environment(folder, **more),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **more: str) -> Iterator[Running]:
+    """Start `serve` (or another command) and wait until it says its address."""
+    process = subprocess.Popen(
+        command(*(arguments or ("serve",))),
+        env=environment(folder, **more),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield Running(process, _address(process))
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(30)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    deadline = time.monotonic() + START_SECONDS
+    said = ""
+    while time.monotonic() < deadline:
+        line = process.stderr.readline()
+        said += line
+        if found := re.search(r"http://127\.0\.0\.1:\d+", line):
+            return found[0]
+        if not line and process.poll() is not None:
+            break
+    raise AssertionError(f"the service did not start: {said}")
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Return a folder, and leave no PostgreSQL of it behind."""
+    made = new_folder()
+    yield made
+    for process in psutil.process_iter(["cmdline"]):
+        if process.info["cmdline"] and str(made) in " ".join(process.info["cmdline"]):
+            process.send_signal(signal.SIGQUIT)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(headers=KEY) as opened:
+        yield opened
+
+
+async def test_sigterm_ends_with_exit_code_0(folder: Path, session: aiohttp.ClientSession) -> None:
+    """A request that has begun is answered before the service ends, and the exit code is 0."""
+    with serving(folder) as service:
+        slow = asyncio.create_task(_slow_post(session, service.url))
+        await asyncio.sleep(0.3)
+        service.process.send_signal(signal.SIGTERM)
+        status = await slow
+        code = await asyncio.to_thread(service.process.wait, 30)
+
+    assert (status, code) == (201, 0)
+
+
+async def _slow_post(session: aiohttp.ClientSession, url: str) -> int:
+    body = json.dumps(accepted("2026-11-20T09:00:00")).encode()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:10]
+        await asyncio.sleep(1)
+        yield body[10:]
+
+    async with session.post(f"{url}/v1/events", data=slowly(), headers=EVENT) as response:
+        return response.status
+
+
+async def test_kill_9_loses_nothing_that_was_acknowledged(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """SIGKILL in the middle of a flood of posts: every acknowledged case is there afterwards."""
+    acknowledged: list[str] = []
+
+    async def flood(url: str) -> None:
+        for number in range(10_000):
+            told = accepted("2026-11-20T09:00:00", subject=f"case-{number}", id=f"e-{number}")
+            async with session.post(f"{url}/v1/events", json=told, headers=EVENT) as response:
+                if response.status == 201:
+                    acknowledged.append(told["subject"])
+
+    with serving(folder) as service:
+        flooding = asyncio.create_task(flood(service.url))
+        await asyncio.sleep(1)
+        service.process.kill()
+        with pytest.raises(aiohttp.ClientError):
+            await flooding
+
+    with serving(folder) as service:
+        answers = [
+            (await session.get(f"{service.url}/v1/cases/{case_id}")).status
+            for case_id in acknowledged
+        ]
+    deep = call(folder, "doctor", "--deep")
+
+    assert len(acknowledged) > 10
+    assert {200} == set(answers)
+    assert "tallies: equal to a full recount" in deep.stdout
+
+
+async def test_a_killed_postgres_is_started_again(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """SIGKILL of the embedded PostgreSQL: 503 at most for a while, then the same cases again."""
+    with serving(folder) as service:
+        told = accepted("2026-11-20T09:00:00")
+        await session.post(f"{service.url}/v1/events", json=told, headers=EVENT)
+        before = await (await session.get(f"{service.url}/v1/cases/case-1")).read()
+        pid = int((folder / "data" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
+        os.kill(pid, signal.SIGKILL)
+        seen = set()
+        for _ in range(300):
+            response = await session.get(f"{service.url}/v1/cases/case-1")
+            seen.add(response.status)
+            if response.status == 200 and 503 in seen:
+                break
+            await asyncio.sleep(0.1)
+        after = await (await session.get(f"{service.url}/v1/cases/case-1")).read()
+
+    assert {200, 503} == seen
+    assert before == after
+
+
+def test_a_second_serve_says_who_serves(folder: Path) -> None:
+    """Two services on one data folder: the second ends at once and names the first."""
+    with serving(folder) as service:
+        second = call(folder, "serve")
+
+    assert second.returncode == 1
+    assert str(service.process.pid) in second.stderr
+
+
+def test_a_taken_port_is_told_plainly(folder: Path) -> None:
+    """A port in use is one line with what to do, not a traceback."""
+    with serving(folder) as service:
+        port = service.url.rpartition(":")[2]
+        second = call(folder, "serve", REBATE_PORT=port, REBATE_DATA_DIR=str(folder / "other"))
+
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+    assert "Traceback" not in second.stderr
+
+
+async def test_keys_work_beside_a_running_service(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """A key made by the command works at once, and no longer once it is revoked."""
+    with serving(folder) as service:
+        made = call(folder, "keys", "create", "reader", "--scope", "cases:read")
+        key = made.stdout.strip()
+        headers = {"Authorization": f"Bearer {key}"}
+        allowed = await session.get(f"{service.url}/v1/policies", headers=headers)
+        key_id = key.split("_")[1]
+        call(folder, "keys", "revoke", key_id)
+        revoked = await session.get(f"{service.url}/v1/policies", headers=headers)
+        listed = call(folder, "keys", "list")
+
+    assert (allowed.status, revoked.status) == (200, 401)
+    assert key not in listed.stdout
+
+
+def test_a_misspelt_setting_is_an_error(folder: Path) -> None:
+    """A misspelt variable ends the start and suggests the right one."""
+    told = call(folder, "serve", REBATE_ADMINKEY="x")
+
+    assert told.returncode != 0
+    assert "did you mean REBATE_ADMIN_KEY?" in told.stderr
+
+
+async def test_an_unreachable_database_is_waited_out(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """Without its database the service starts all the same, says 503 and is not ready."""
+    away = "postgresql://nobody@127.0.0.1:1/none"
+    with serving(folder, REBATE_DATABASE_URL=away) as service:
+        ready = await session.get(f"{service.url}/readyz")
+        healthy = await session.get(f"{service.url}/healthz")
+        posted = await session.post(
+            f"{service.url}/v1/events", json=accepted("2026-11-20T09:00:00"), headers=EVENT
+        )
+
+    assert (ready.status, healthy.status, posted.status) == (503, 200, 503)
+    assert "Retry-After" in posted.headers
+
+
+def test_the_real_log_is_imported_once(folder: Path, shared: Path) -> None:
+    """The second import of the real log finds nothing but duplicates and the same figures."""
+    log = str(shared / "data" / "permit_receipts.ndjson")
+    first, second = call(folder, "import", log), call(folder, "import", log)
+
+    assert "6876 accepted, 0 duplicate, 0 rejected" in first.stdout
+    assert "0 accepted, 6876 duplicate, 0 rejected" in second.stdout
+    assert first.stdout.splitlines()[1:] == second.stdout.splitlines()[1:]
+
+
+def test_an_import_says_what_was_refused_and_why(folder: Path) -> None:
+    """The summary of an import counts the reasons, and the quarantine keeps the events."""
+    file = folder / "events.csv"
+    file.write_text(
+        "subject,type,time,office,category\n"
+        "c-1,accepted,2026-11-20 09:00:00,14301000000,I\n"
+        "c-2,accepted,2026-11-20 09:00:00,999,I\n",
+        encoding="utf-8",
+    )
+
+    told = call(folder, "import", str(file), "--offset", "+08:00", COLUMNS="200")
+    kept = call(folder, "quarantine", "list", COLUMNS="200")
+
+    assert "1 accepted, 0 duplicate, 1 rejected" in told.stdout
+    assert "data.office" in told.stdout
+    assert "c-2" in kept.stdout
+
+
+async def test_the_demo_shows_moving_figures(folder: Path, session: aiohttp.ClientSession) -> None:
+    """`demo` prints an address and a key, fills in history, and its events go on."""
+    with serving(folder, "demo", "--data-dir", str(folder / "demo")) as service:
+        counts = []
+        for _ in range(120):
+            text = await (await session.get(f"{service.url}/metrics", headers={})).text()
+            counts.append(sum(map(float, re.findall(r'outcome="accepted"} ([\d.e+]+)', text))))
+            if counts[-1] > 20_000 and len(set(counts[-6:])) > 3:
+                break
+            await asyncio.sleep(0.5)
+        service.process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(service.process.wait, 30)
+
+    assert counts[-1] > 20_000
+    assert code == 0
+
+
+def test_help_lists_every_command(folder: Path) -> None:
+    """The help of the command and of each subcommand can be read."""
+    told = call(folder, "--help").stdout
+    names = ["demo", "serve", "migrate", "import", "simulate", "keys", "quarantine", "recompute"]
+
+    assert [name for name in [*names, "doctor"] if f"  {name}" not in told] == []
+    assert all(call(folder, name, "--help").returncode == 0 for name in names)
+
+
+def test_the_doctor_says_what_is_wrong(folder: Path) -> None:
+    """`doctor` ends with exit code 1 when something is wrong, and says what."""
+    told = call(folder, "doctor", REBATE_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+
+    assert told.returncode == 1
+    assert "cannot be used" in told.stdout
