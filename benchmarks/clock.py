@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import holidays
-import numpy
+import numpy as np
 
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.work_calendar import DayKind
@@ -24,11 +24,11 @@ def run() -> None:
         for day in calendar.days(date(2007, 1, 1), date(2026, 12, 31))
         if day.kind is DayKind.DAY_OFF
     ]
-    busdays = numpy.busdaycalendar(holidays=[numpy.datetime64(day) for day in days_off])
+    busdays = np.busdaycalendar(holidays=[np.datetime64(day) for day in days_off])
     china = holidays.country_holidays("CN", years=range(2007, 2027))
 
     ours = _nanoseconds(lambda: [calendar.workdays_between(a, b) for a, b in pairs])
-    theirs = _nanoseconds(lambda: [numpy.busday_count(a, b, busdaycal=busdays) for a, b in pairs])
+    theirs = _nanoseconds(lambda: [np.busday_count(a, b, busdaycal=busdays) for a, b in pairs])
     package = _nanoseconds(lambda: [china.get_working_days_count(a, b) for a, b in pairs])
     print(f"  this calendar             {ours:10.0f} ns")
     print(f"  numpy.busday_count scalar {theirs:10.0f} ns   ratio {theirs / ours:8.1f}")

@@ -79,8 +79,8 @@ async def listening(service: Service) -> AsyncIterator[int]:
         await site.start()
         yield runner.addresses[0][1]
     finally:
-        for site in runner.sites:
-            await site.stop()
+        for listener in runner.sites:
+            await listener.stop()
         await app[IN_FLIGHT].drain(DRAIN_SECONDS)
         await runner.cleanup()
 

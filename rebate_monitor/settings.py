@@ -170,5 +170,6 @@ def _told_value(told: Mapping[str, str], variable: str) -> tuple[str, str | None
 
 
 def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, VARIABLES, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(VARIABLES)}"
+    known = [variable.removeprefix(PREFIX) for variable in VARIABLES]
+    close = difflib.get_close_matches(name.removeprefix(PREFIX).upper(), known, n=1)
+    return f"; did you mean {PREFIX}{close[0]}?" if close else f"; known: {', '.join(VARIABLES)}"

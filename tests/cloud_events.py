@@ -3,9 +3,14 @@
 import itertools
 import json
 from typing import Any
+from urllib.parse import quote
 
 OFFICE = "14301000000"
 SOURCE = f"/hunan/{OFFICE}"
+ONE = {"Content-Type": "application/cloudevents+json"}
+BATCH = {"Content-Type": "application/cloudevents-batch+json"}
+STREAM = {"Content-Type": "application/x-ndjson"}
+STRICT = {"Prefer": "handling=strict"}
 _numbers = itertools.count(1)
 
 Json = dict[str, Any]
@@ -43,3 +48,8 @@ def accepted(time: str, *, subject: str = "case-1", **data: object) -> Json:
 def ndjson(events: list[Json]) -> bytes:
     """Encode events one a line."""
     return b"".join(json.dumps(told).encode() + b"\n" for told in events)
+
+
+def binary_headers(told: Json) -> dict[str, str]:
+    """Return the ce-* headers of an event's binary form; its data becomes the body."""
+    return {f"ce-{name}": quote(str(told[name]), safe="/:+") for name in told.keys() - {"data"}}

@@ -25,6 +25,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 UNROUTED = "unrouted"
+PROBES = ("/healthz", "/readyz", "/metrics")
 
 log = structlog.get_logger()
 
@@ -38,7 +39,7 @@ def build_app(service: Service) -> web.Application:
     app[IN_FLIGHT] = InFlight()
     app.router.add_post("/v1/events", events.post_events)
     app.router.add_get("/v1/cases", cases.list_cases)
-    app.router.add_get("/v1/cases/{case_id}", cases.get_case)
+    app.router.add_get(r"/v1/cases/{case_id:[^/]+}", cases.get_case)
     app.router.add_get("/v1/performance", figures.get_performance)
     app.router.add_get("/v1/calendar", figures.get_calendar)
     app.router.add_get("/v1/policies", figures.get_policies)
@@ -55,6 +56,7 @@ def build_app(service: Service) -> web.Application:
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Measure a request and write its one log line; a path may name a case, so only the route."""
+    structlog.contextvars.clear_contextvars()  # one task serves all requests of a connection
     started = time.perf_counter()
     code = 499  # the client went away before there was an answer
     in_flight = request.app[IN_FLIGHT]
@@ -72,7 +74,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         method = request.method if route != UNROUTED else "ANY"
         metrics = request.app[SERVICE].metrics
         metrics.http_seconds.labels(method, route, str(code)).observe(seconds)
-        log.debug("request.answered", method=method, route=route, code=code, seconds=seconds)
+        say = log.debug if route in PROBES else log.info
+        say("request.answered", method=method, route=route, code=code, seconds=round(seconds, 6))
 
 
 @web.middleware

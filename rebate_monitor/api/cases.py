@@ -17,6 +17,7 @@ from rebate_monitor.api.parameters import (
     an_office,
     one_of,
     parameter,
+    utc_instant,
 )
 from rebate_monitor.api.problems import InvalidProblem, NotFoundProblem
 from rebate_monitor.api.service import SERVICE, Service
@@ -132,7 +133,7 @@ def _place(cursor: str) -> Place:
             base64.urlsafe_b64decode(cursor.encode("ascii")), type=tuple[str, str]
         )
         if urgent_at != "infinity":
-            datetime.fromisoformat(urgent_at)
+            urgent_at = utc_instant(urgent_at).isoformat()
         if "\x00" in case_id:
             raise ValueError  # noqa: TRY301 - one answer for every kind of wrong cursor
     except (ValueError, msgspec.DecodeError):

@@ -1,9 +1,11 @@
 """POST /v1/events: CloudEvents in structured, batch, stream and binary mode (DESIGN 4)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
 
 import msgspec
+import structlog
 from aiohttp import web
 
 from rebate_monitor.api.access import require
@@ -14,11 +16,13 @@ from rebate_monitor.api.problems import (
     NotJsonProblem,
     TooLargeProblem,
     UnavailableProblem,
+    UnreadableProblem,
     UnsupportedMediaTypeProblem,
     problem_response,
 )
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import encode, report_view, to_builtins
+from rebate_monitor.ingest.array import elements
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.lines import Line, lines
 from rebate_monitor.ingest.wire import JSON_ERRORS, is_json
@@ -36,10 +40,13 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_BATCH_EVENTS = 5_000
 STREAM_CHUNK_EVENTS = 1_000
 
+UNREADABLE = "the body broke off, or is not encoded as its Content-Encoding says"
 STREAM_BROKE = (
     "the database went away in the middle of the stream; what is counted here is durable, "
     "send the whole stream again: what is known already is only counted as duplicate"
 )
+
+STREAM_UNREADABLE = f"{UNREADABLE}; what is counted here is durable"
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -51,10 +58,8 @@ async def post_events(request: web.Request) -> web.Response:
     # The batch type begins like the event type, so only whole types are compared.
     match request.content_type:
         case "application/cloudevents-batch+json":
-            report = await _take(
-                request, _split(await _body(request)), principal.name, strict=strict
-            )
-            return many_response(report)
+            events = await _split(await _body(request))
+            return many_response(await _take(request, events, principal.name, strict=strict))
         case "application/x-ndjson":
             return await _post_stream(request, principal.name, strict=strict)
         case "application/cloudevents+json":
@@ -69,13 +74,27 @@ async def post_events(request: web.Request) -> web.Response:
 
 
 def _is_strict(request: web.Request) -> bool:
-    preferences = ",".join(request.headers.getall("Prefer", []))
-    return "handling=strict" in (part.strip().lower() for part in preferences.split(","))
+    """Read RFC 7240's `handling`; the first one counts, and it may be quoted or have parameters."""
+    for preference in ",".join(request.headers.getall("Prefer", [])).split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        if name.strip().lower() == "handling":
+            return value.strip().strip('"').lower() == "strict"
+    return False
 
 
 async def _take(request: web.Request, bodies: list[bytes], name: str, *, strict: bool) -> Report:
     service = request.app[SERVICE]
-    return await service.writer.take(bodies, received_from=name, now=service.now(), strict=strict)
+    report = await service.writer.take(bodies, received_from=name, now=service.now(), strict=strict)
+    _note(report)
+    return report
+
+
+def _note(report: Report) -> None:
+    """Add the counts to the request's one log line; a stream adds up over its commits."""
+    told = structlog.contextvars.get_contextvars()
+    for name in ("accepted", "duplicate", "rejected"):
+        count = told.get(name, 0) + getattr(report, name)
+        structlog.contextvars.bind_contextvars(**{name: count})
 
 
 async def _post_one(request: web.Request, body: bytes, name: str, *, strict: bool) -> web.Response:
@@ -96,6 +115,8 @@ async def _post_stream(request: web.Request, name: str, *, strict: bool) -> web.
             report = report.plus(await _take_lines(request, chunk, name, strict=False))
     except DatabaseAwayError as error:
         raise UnavailableProblem(STREAM_BROKE, **to_builtins(report_view(report))) from error
+    except web.RequestPayloadError as error:
+        raise UnreadableProblem(STREAM_UNREADABLE, **to_builtins(report_view(report))) from error
     return many_response(report)
 
 
@@ -127,18 +148,27 @@ async def _chunks(source: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
 
 async def _body(request: web.Request) -> bytes:
     """Read a bounded body; aiohttp itself refuses a longer one with 413."""
-    return await request.read()
-
-
-def _split(body: bytes) -> list[bytes]:
     try:
-        events = _ARRAY.decode(body)
+        return await request.read()
+    except web.RequestPayloadError as error:
+        raise UnreadableProblem(UNREADABLE) from error
+
+
+async def _split(body: bytes) -> list[bytes]:
+    """Split a batch; what one event breaks (NaN, depth, surrogates) must not refuse the others."""
+    try:
+        events = [bytes(event) for event in _ARRAY.decode(body)]
     except msgspec.ValidationError:
         raise NotJsonProblem("the body of a batch must be a JSON array of events") from None
     except JSON_ERRORS:
-        raise NotJsonProblem("the body must be a JSON array of events, encoded in UTF-8") from None
+        found = await asyncio.to_thread(elements, body)
+        if found is None:
+            raise NotJsonProblem(
+                "the body must be a JSON array of events, encoded in UTF-8"
+            ) from None
+        events = found
     _check_count(len(events))
-    return [bytes(event) for event in events]
+    return events
 
 
 def _check_count(count: int) -> None:
@@ -150,21 +180,26 @@ def _check_count(count: int) -> None:
 
 def _binary_event(request: web.Request, body: bytes) -> bytes:
     """Build the structured event that ce-* headers and a JSON body stand for."""
-    attributes: dict[str, object] = {
-        name[3:].lower(): unquote(value)
-        for name, value in request.headers.items()
-        if name.lower().startswith("ce-")
-    }
+    attributes = _binary_attributes(request)
     if body.strip():
         if request.content_type != BINARY:
             raise UnsupportedMediaTypeProblem(f"the data of a binary event must be {BINARY}")
         if not is_json(body):
             raise NotJsonProblem("the body must be the event's data as JSON, encoded in UTF-8")
         attributes["data"] = msgspec.Raw(body)
-    try:
-        return msgspec.json.encode(attributes)
-    except UnicodeEncodeError:
-        raise InvalidProblem("a ce- header is not UTF-8") from None
+    return msgspec.json.encode(attributes)
+
+
+def _binary_attributes(request: web.Request) -> dict[str, object]:
+    """Read the ce-* headers; one whose percent-encoding is not UTF-8 must not become another."""
+    attributes: dict[str, object] = {}
+    for name, value in request.headers.items():
+        if name.lower().startswith("ce-"):
+            try:
+                attributes[name[3:].lower()] = unquote(value, errors="strict").encode().decode()
+            except UnicodeError:
+                raise InvalidProblem(f"{name.lower()[:64]}: the header is not UTF-8") from None
+    return attributes
 
 
 def one_response(report: Report) -> web.Response:

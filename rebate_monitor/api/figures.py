@@ -1,9 +1,9 @@
 """GET /v1/performance, /v1/calendar and /v1/policies."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import date
 
-import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
@@ -20,9 +20,8 @@ from rebate_monitor.api.views import (
     encode,
 )
 from rebate_monitor.domain.event import Category
-from rebate_monitor.domain.performance import Open, Stopped, performance
 from rebate_monitor.domain.policy import Policy, Scope
-from rebate_monitor.storage.figures import Distributions, LeftOut, Period, read_distributions
+from rebate_monitor.storage.figures import Distributions, Period, read_distributions
 from rebate_monitor.storage.keys import Scope as KeyScope
 
 GROUPINGS = ("none", "category", "city", "office", "month", "rebate_type")
@@ -73,43 +72,12 @@ def _group_view(
     service: Service, period: Period, told: Distributions, group: str | None, scope: Scope
 ) -> PerformanceGroupView:
     """Sum up one group in one scope, against the target in force on the period's last day."""
-    keys = [(group, True), (group, False)] if scope is Scope.ALL else [(group, True)]
-    stopped: list[Stopped] = [part for key in keys for part in told.stopped.get(key, ())]
-    still_open: list[Open] = [part for key in keys for part in told.still_open.get(key, ())]
     target = service.rulebook.policies.on(period.last).target(scope)
-    figures = performance(stopped, still_open, target)
-    left_out = _sum(told.left_out.get(key, LeftOut()) for key in keys)
     return PerformanceGroupView(
         group=group,
         scope=scope,
-        **msgspec.structs.asdict(msgspec.convert(figures, _Figures, from_attributes=True)),
-        excluded=left_out.excluded,
-        rejected=left_out.rejected,
-        withdrawn=left_out.withdrawn,
-    )
-
-
-class _Figures(msgspec.Struct):
-    n: int
-    mean_workdays: float | None
-    median: float | None
-    p90: float | None
-    in_time_rate: float | None
-    same_day_rate: float | None
-    amount_weighted_mean: float | None
-    target_workdays: float | None
-    meets_target: bool | None
-    open_n: int
-    open_mean_workdays: float | None
-    mean_if_open_stopped_now: float | None
-
-
-def _sum(parts: Iterable[LeftOut]) -> LeftOut:
-    told = list(parts)
-    return LeftOut(
-        excluded=sum(part.excluded for part in told),
-        rejected=sum(part.rejected for part in told),
-        withdrawn=sum(part.withdrawn for part in told),
+        **asdict(told.performance(group, scope, target)),
+        **asdict(told.sum_left_out(group, scope)),
     )
 
 

@@ -99,7 +99,7 @@ def _event_schema() -> Json:
         {
             "properties": {
                 "type": {"const": event_type},
-                "data": {"$ref": f"#/components/schemas/{data.__name__}"},
+                "data": _data_schema(data),
             },
             **({"required": ["data"]} if data in (wire.AcceptedData, wire.SuspendedData) else {}),
         }
@@ -120,6 +120,11 @@ def _event_schema() -> Json:
         },
         "oneOf": variants,
     }
+
+
+def _data_schema(data: type) -> Json:
+    schema = {"$ref": f"#/components/schemas/{data.__name__}"}
+    return {"anyOf": [schema, {"type": "null"}]} if data is wire.NoData else schema
 
 
 def _paths() -> Json:

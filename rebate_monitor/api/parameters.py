@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TypeVar
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from rebate_monitor.api.problems import InvalidProblem
 
 CITY = re.compile(r"[1-9][0-9]{5}")
 OFFICE = re.compile(r"1[0-9]{10}")
+MAX_DIGITS = 9
 T = TypeVar("T")
 
 
@@ -57,6 +58,17 @@ def an_instant(value: str) -> datetime:
     return instant
 
 
+def utc_instant(text: str) -> datetime:
+    """Read an instant out of a cursor, in UTC, so that PostgreSQL reads every one of them."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError("has no offset")
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """Make a parser of a few words."""
 
@@ -72,11 +84,15 @@ def a_number(least: int, most: int) -> Callable[[str], int]:
     """Make a parser of whole numbers within bounds."""
 
     def parse(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and least <= int(value[:9]) <= most):
+        if not (_is_short_number(value) and least <= int(value) <= most):
             raise ValueError(f"must be a whole number from {least} to {most}")
         return int(value)
 
     return parse
+
+
+def _is_short_number(value: str) -> bool:
+    return len(value) <= MAX_DIGITS and value.isascii() and value.isdigit()
 
 
 def a_city(value: str) -> str:

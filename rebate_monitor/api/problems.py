@@ -30,6 +30,12 @@ class NotJsonProblem(ProblemError):
     status, kind, title = 400, "not-json", "The body is not JSON"
 
 
+class UnreadableProblem(ProblemError):
+    """The body broke off, or is not encoded as its headers say."""
+
+    status, kind, title = 400, "unreadable", "The body cannot be read"
+
+
 class UnauthorizedProblem(ProblemError):
     """No key, or one that is not known."""
 

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
-from rebate_monitor.api.parameters import a_number, allow_only, parameter
+from rebate_monitor.api.parameters import a_number, allow_only, parameter, utc_instant
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import QuarantinedView, QuarantineView, encode, report_view
 from rebate_monitor.domain.local_time import SHANGHAI
@@ -69,9 +69,6 @@ def _place(cursor: str) -> tuple[datetime, bytes]:
         seen, digest = msgspec.json.decode(
             base64.urlsafe_b64decode(cursor.encode("ascii")), type=tuple[str, str]
         )
-        instant = datetime.fromisoformat(seen)
-        if instant.tzinfo is None:
-            raise ValueError  # noqa: TRY301 - one answer for every kind of wrong cursor
-        return instant, bytes.fromhex(digest)
+        return utc_instant(seen), bytes.fromhex(digest)
     except (ValueError, msgspec.DecodeError):
         raise ValueError("must be the `next` of an earlier page") from None

@@ -1,9 +1,11 @@
 """`rebate-monitor demo`: the whole service with a simulated province, ready to look at."""
 
 import asyncio
+import os
 import secrets
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -18,7 +20,7 @@ from rebate_monitor.cli import session
 from rebate_monitor.cli.free_port import free_port
 from rebate_monitor.cli.serve import watching
 from rebate_monitor.domain.local_time import SHANGHAI
-from rebate_monitor.embedded_postgres import claim_service
+from rebate_monitor.embedded_postgres import EmbeddedPostgres, FolderError, claim_service
 from rebate_monitor.log import configure_logging
 from rebate_monitor.server import Loop, compose, run, stop_on_signals, utc_now
 from rebate_monitor.settings import Settings
@@ -66,7 +68,7 @@ def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
     settings = replace(
         told,
         database_url=None,
-        data_dir=data_dir or told.data_dir / DEMO_FOLDER,
+        data_dir=data_dir or _usable_folder(told.data_dir / DEMO_FOLDER),
         host="127.0.0.1",
         port=free_port() if port is None else port,
         admin_key=told.admin_key or secrets.token_urlsafe(24),
@@ -79,6 +81,18 @@ def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
         stack.enter_context(claim_service(settings.data_dir))
         server = stack.enter_context(session.database_server(settings))
         session.run(_demo(settings, server, seed))
+
+
+def _usable_folder(wanted: Path) -> Path:
+    """Return the folder wanted, or one that every user can enter, so that a first try just works.
+
+    PostgreSQL refuses to run as root, and as another user it cannot enter root's own folders.
+    """
+    fallback = Path(tempfile.gettempdir()) / f"rebate-monitor-demo-{os.getuid()}"
+    with suppress(FolderError), EmbeddedPostgres(wanted):
+        return wanted
+    click.echo(f"PostgreSQL cannot use {wanted}; the demo's data is in {fallback}", err=True)
+    return fallback
 
 
 async def _demo(settings: Settings, server: session.Server, seed: int) -> None:

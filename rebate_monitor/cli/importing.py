@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from rebate_monitor.cli import session
-from rebate_monitor.domain.performance import Performance, performance
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.performance import Performance
 from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.csv_rows import CsvDefaults, CsvHeaderError, check_header, csv_events
@@ -142,17 +143,12 @@ def _chunks(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 async def _figures(database: Database, rules: Rulebook) -> dict[Scope, Performance]:
     """Return the figures of everything stored, for a first look."""
-    today = utc_now().date() + timedelta(days=1)
+    today = local_date(utc_now())
     period = Period(first=FIRST_DAY, last=today, by="none", today=today)
     async with database.transaction(snapshot=True) as connection:
         told = await read_distributions(connection, period, rules.calendar)
-    figures = {}
-    for scope in Scope:
-        keys = [(None, True), (None, False)] if scope is Scope.ALL else [(None, True)]
-        stopped = [part for key in keys for part in told.stopped.get(key, ())]
-        still_open = [part for key in keys for part in told.still_open.get(key, ())]
-        figures[scope] = performance(stopped, still_open, rules.policies.on(today).target(scope))
-    return figures
+    applied = rules.policies.on(today)
+    return {scope: told.performance(None, scope, applied.target(scope)) for scope in Scope}
 
 
 def _show(imported: Imported) -> None:

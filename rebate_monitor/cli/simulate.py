@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from rebate_monitor.calendar_sources import FIRST_YEAR, LAST_YEAR, work_calendar
 from rebate_monitor.domain.local_time import SHANGHAI
-from rebate_monitor.simulation.producer import Counts, ProducerError, producer
+from rebate_monitor.simulation.producer import Counts, Producer, ProducerError
 from rebate_monitor.simulation.province import Event, Province
 
 DEFAULT_PERIOD = timedelta(days=60)
@@ -101,7 +101,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
     key_file: Path | None,
     key: str | None,
 ) -> None:
-    r"""Simulate a province's rebate cases.
+    """Simulate a province's rebate cases.
 
     Fourteen cities, their tax offices and some hundred enterprises, all made up, as CloudEvents in
     the order in which a service would receive them. Post them to a service that is meant for
@@ -110,7 +110,7 @@ def simulate(  # noqa: PLR0913 - one argument an option
     \b
     rebate-monitor simulate --from 2026-09-01 --to 2026-11-01 --out events.ndjson
     rebate-monitor simulate --url http://127.0.0.1:8080 --key-file key.txt
-    """
+    """  # noqa: D301 - click's mark against rewrapping is the character itself
     now = datetime.now(UTC).astimezone(SHANGHAI)
     first, until = _period(first, until, now)
     simulation = Simulation(
@@ -179,15 +179,14 @@ def _post(simulation: Simulation, url: str, key: str) -> None:
 
 
 async def _post_all(simulation: Simulation, url: str, key: str) -> Counts:
-    total = Counts()
-    with _progress() as progress:
-        task = progress.add_task("posting events", total=1.0)
-        async with producer(url, key) as office:
+    async with Producer(url=url, key=key) as producer:
+        with _progress() as progress:
+            task = progress.add_task("posting events", total=1.0)
             for chunk in simulation.chunks():
-                total += await office.post(chunk)
+                await producer.post(chunk)
                 progress.update(task, completed=simulation.done)
-        progress.update(task, completed=1.0)
-    return total
+            progress.update(task, completed=1.0)
+        return producer.counts
 
 
 def _progress() -> Progress:

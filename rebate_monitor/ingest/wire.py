@@ -36,12 +36,14 @@ MAX_AHEAD = timedelta(minutes=5)
 MAX_NAME = 200
 MAX_EVENT_BYTES = 1024 * 1024
 MAX_TEXT = 64
+MAX_SAID = 100
 MAX_DETAIL = 500
 
 OFFICE = re.compile(r"1[0-9]{10}")
 AMOUNT = re.compile(r"(0|[1-9][0-9]{0,14})(\.[0-9]{1,2})?")
 EXTENSION = re.compile(r"[a-z0-9]{1,64}")
 UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+TAXPAYER_LIKE = re.compile(r"(?<![0-9A-Za-z])(?=[A-Za-z]*[0-9])[0-9A-Za-z]{15,20}(?![0-9A-Za-z])")
 AT = re.compile(r"^(?P<problem>.*?)(?: - at `(?P<key>key in )?\$(?P<path>[^`]*)`)?$", re.DOTALL)
 
 JSON_ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
@@ -177,7 +179,7 @@ def decode_event(
     try:
         return _decode(raw, now, max_ahead)
     except (NotJsonError, RejectedError) as error:
-        return _rejection(raw, str(error))
+        return _rejection(raw, TAXPAYER_LIKE.sub("(not shown)", str(error)))
 
 
 def is_json(raw: bytes) -> bool:
@@ -196,6 +198,7 @@ def _decode(raw: bytes, now: datetime, max_ahead: timedelta) -> NewEvent:
     _check_name("id", envelope.id)
     _check_name("source", envelope.source)
     _check_name("subject", envelope.subject)
+    _check_text("datacontenttype", envelope.datacontenttype, MAX_NAME)
     _check_time(envelope.time, now, max_ahead)
     event = CaseEvent(
         case_id=envelope.subject,
@@ -229,8 +232,10 @@ def _split_extensions(raw: bytes) -> tuple[bytes, bytes] | None:
     """Split an event into its known attributes and its extensions; None without extensions."""
     try:
         told = _OBJECT.decode(raw)
-    except JSON_ERRORS:
+    except msgspec.ValidationError:
         return None
+    except JSON_ERRORS as error:
+        raise NotJsonError(f"not JSON: {_first_line(error)}") from error
     extensions = {name: _extension(name, told[name]) for name in told.keys() - ENVELOPE_FIELDS}
     if not extensions:
         return None
@@ -343,8 +348,8 @@ def _explain(error: msgspec.ValidationError, event_type: EventType | None = None
     within = f"data{path}" if event_type else path.lstrip(".")
     field, problem = _missing_or_unknown(within, problem)
     rule = RULES.get(field) or (event_type and _fields_rule(event_type)) or ENVELOPE_RULE
-    text = f"{field or 'event'}: {problem[:1].lower()}{problem[1:]}; {rule}"
-    return UNSAFE.sub("?", text)[:MAX_DETAIL]
+    said = f"{problem[:1].lower()}{problem[1:MAX_SAID]}"
+    return UNSAFE.sub("?", f"{field[:MAX_TEXT] or 'event'}: {said}; {rule}")[:MAX_DETAIL]
 
 
 def _missing_or_unknown(within: str, problem: str) -> tuple[str, str]:

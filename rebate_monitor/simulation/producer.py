@@ -1,11 +1,11 @@
 """Posts events to a running service as a tax office's system would: in order, and persistently."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import msgspec
@@ -60,31 +60,54 @@ class Counts:
             rejected=self.rejected + other.rejected,
         )
 
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(
+            accepted=self.accepted - other.accepted,
+            duplicate=self.duplicate - other.duplicate,
+            rejected=self.rejected - other.rejected,
+        )
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class Producer:
-    """Posts events over a session; `pause` is how it waits between two tries, in seconds."""
+    """Posts events to a service at an address such as http://127.0.0.1:8080.
 
-    session: aiohttp.ClientSession
-    url: str
-    key: str
-    pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    An asynchronous context manager. `counts` is the sum of all answers so far; `pause` is how it
+    waits between two tries, in seconds.
+    """
+
+    def __init__(
+        self, *, url: str, key: str, pause: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        self.counts = Counts()
+        self._url, self._pause = url, pause
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._resources = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._session = await self._resources.enter_async_context(
+            aiohttp.ClientSession(timeout=TIMEOUT, headers=self._headers)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._resources.aclose()
 
     async def post(self, events: Iterable[Event]) -> Counts:
         """Post events in their order and return what became of them; raise ProducerError.
 
         They go in batches; the last of every thousand and one goes by itself, as offices do both.
         """
-        total = Counts()
+        before = self.counts
         remaining = iter(events)
         while chunk := list(islice(remaining, BATCH_EVENTS + 1)):
-            total += await self._post_chunk(chunk)
-        return total
+            await self._post_chunk(chunk)
+        return self.counts - before
 
-    async def _post_chunk(self, chunk: list[Event]) -> Counts:
+    async def _post_chunk(self, chunk: list[Event]) -> None:
         *batch, single = chunk
-        counts = await self._send(BATCH, msgspec.json.encode(batch)) if batch else Counts()
-        return counts + await self._send(EVENT, msgspec.json.encode(single))
+        if batch:
+            self.counts += await self._send(BATCH, msgspec.json.encode(batch))
+        self.counts += await self._send(EVENT, msgspec.json.encode(single))
 
     async def _send(self, content_type: str, body: bytes) -> Counts:
         """Send a body until it is answered: what arrives twice is only counted as duplicate."""
@@ -92,7 +115,7 @@ class Producer:
             try:
                 return await self._try(content_type, body)
             except _AwayError as away:
-                await self.pause(backoff if away.pause is None else away.pause)
+                await self._pause(backoff if away.pause is None else away.pause)
         try:
             return await self._try(content_type, body)
         except _AwayError as away:
@@ -100,16 +123,15 @@ class Producer:
             raise ProducerError(f"gave up after {tries} tries: {away}") from away
 
     async def _try(self, content_type: str, body: bytes) -> Counts:
-        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": content_type}
-        url = f"{self.url.rstrip('/')}/v1/events"
+        url, headers = f"{self._url.rstrip('/')}/v1/events", {"Content-Type": content_type}
         try:
             # A followed redirect would turn the POST into a GET.
-            async with self.session.post(
+            async with self._session.post(
                 url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return _counts(response.status, response.headers, await response.read())
         except aiohttp.InvalidURL as error:
-            raise ProducerError(f"{self.url}: events cannot be posted to such a URL") from error
+            raise ProducerError(f"{self._url}: events cannot be posted to such a URL") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise _AwayError(f"{type(error).__name__}: {error}") from error
 
@@ -145,10 +167,3 @@ def _detail(body: bytes) -> str:
 
 def _shown(body: bytes) -> str:
     return body[:MAX_DETAIL].decode("utf-8", "replace").strip() or "no text"
-
-
-@asynccontextmanager
-async def producer(url: str, key: str) -> AsyncIterator[Producer]:
-    """Open a producer for a service's address, such as http://127.0.0.1:8080."""
-    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
-        yield Producer(session=session, url=url, key=key)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TypeVar
 
-from rebate_monitor.domain.performance import Open, Stopped
+from rebate_monitor.domain.performance import Open, Performance, Stopped, performance
+from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.tally import Deltas, Measures
 from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Connection, Database
@@ -78,6 +79,26 @@ class Distributions:
     stopped: Grouped[list[Stopped]]
     still_open: Grouped[list[Open]]
     left_out: Grouped[LeftOut]
+
+    def performance(self, group: str | None, scope: Scope, target: float | None) -> Performance:
+        """Sum up one group in one scope against a target in mean workdays."""
+        keys = _keys(group, scope)
+        stopped = [part for key in keys for part in self.stopped.get(key, ())]
+        still_open = [part for key in keys for part in self.still_open.get(key, ())]
+        return performance(stopped, still_open, target)
+
+    def sum_left_out(self, group: str | None, scope: Scope) -> LeftOut:
+        """Sum up what one group left out in one scope."""
+        told = [self.left_out.get(key, LeftOut()) for key in _keys(group, scope)]
+        return LeftOut(
+            excluded=sum(part.excluded for part in told),
+            rejected=sum(part.rejected for part in told),
+            withdrawn=sum(part.withdrawn for part in told),
+        )
+
+
+def _keys(group: str | None, scope: Scope) -> list[tuple[str | None, bool]]:
+    return [(group, True), (group, False)] if scope is Scope.ALL else [(group, True)]
 
 
 async def read_distributions(

@@ -1,11 +1,13 @@
 """Judging a case: limits, instants, verdicts, stages, and the formula that rows are read by."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import chinese_calendar
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from domain_builders import (
     HUNAN,
     MadeUpCalendar,
@@ -31,9 +33,6 @@ from domain_builders import (
     voucher_issued,
     withdrawn,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from rebate_monitor.domain.assessment import (
     Assessment,
     Judgement,
@@ -151,7 +150,8 @@ class TestInstants:
         """Urgency remembers when the limit was passed, though no instant exists any more."""
         _, assessment = assessed(accepted(MONDAY), suspended("2024-03-12T10:00"))
 
-        assert assessment.breach_at is None
+        instants = assessment.due_date, assessment.at_risk_at, assessment.breach_at
+        assert (None, None, None) == instants
         assert instant("2024-03-11") == assessment.urgent_at
 
     def test_stopped_case_keeps_its_due_date(self) -> None:
@@ -355,6 +355,17 @@ class TestCounts:
 
         assert same_day == assessment.same_day
 
+    @pytest.mark.parametrize(
+        "events",
+        [[accepted(MONDAY)], [accepted(MONDAY), suspended(MONDAY)]],
+        ids=["running", "suspended"],
+    )
+    def test_open_case_is_neither_in_time_nor_same_day(self, events: list[CaseEvent]) -> None:
+        """Only a stopped case has kept its limit or was handled at once."""
+        _, assessment = assessed(*events)
+
+        assert (None, None) == (assessment.in_time, assessment.same_day)
+
     def test_immediate_handling_is_policy(self) -> None:
         """A policy may count the next workday as immediate."""
         policy = replace(HUNAN, rules=replace(HUNAN.rules, immediate_within_workdays=1))
@@ -393,7 +404,10 @@ class TestCounts:
 
     def test_unaccepted_case_has_no_counts(self) -> None:
         """Before acceptance there is nothing to count."""
-        assert Judgement(verdict=Verdict.NOT_APPLICABLE) == judged("2024-04-01", reviewed(MONDAY))
+        actual = judged("2027-04-01", reviewed(MONDAY))
+
+        assert Judgement(verdict=Verdict.NOT_APPLICABLE) == actual
+        assert not actual.provisional
 
     def test_accepted_ahead_of_now(self) -> None:
         """A producer's clock a few minutes ahead over midnight leaves every count at 0."""

@@ -1,11 +1,13 @@
 """Folding events into a case: each rule of DESIGN 3.3 to 3.8, then its algebra."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 from dataclasses import replace
 from datetime import date, datetime
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from domain_builders import (
     CASE_ID,
     HUNAN,
@@ -36,9 +38,6 @@ from domain_builders import (
     voucher_issued,
     withdrawn,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from rebate_monitor.domain.assessment import assess
 from rebate_monitor.domain.case import (
     Anomaly,
@@ -51,6 +50,7 @@ from rebate_monitor.domain.case import (
     known_at,
 )
 from rebate_monitor.domain.event import (
+    Approved,
     Attributes,
     CaseEvent,
     Category,
@@ -163,8 +163,8 @@ class TestStop:
         assert (Status.STOPPED, instant(TUESDAY), ()) == told(case)
 
     def test_approval_with_cash_refund_goes_on(self) -> None:
-        """With a cash part approval is a milestone like another."""
-        case = folded(accepted(MONDAY), approved(TUESDAY))
+        """With a cash part, as there is unless told, approval is a milestone like another."""
+        case = folded(accepted(MONDAY), event(EventType.APPROVED, TUESDAY, Approved()))
 
         assert (Status.RUNNING, None, ()) == told(case)
 
@@ -178,6 +178,15 @@ class TestStop:
     def test_after_paid_without_stop_lesser_milestones_are_surprising(self) -> None:
         """A review after the payment that stopped a case came after its end."""
         case = folded(accepted(MONDAY), paid(TUESDAY), reviewed(WEDNESDAY))
+
+        expected = Status.STOPPED, instant(TUESDAY), (Anomaly.PAID_WITHOUT_STOP, Anomaly.AFTER_END)
+        assert expected == told(case)
+
+    def test_after_paid_without_stop_a_voucher_is_surprising(self) -> None:
+        """Where the payment stopped the clock, no milestone is expected after it."""
+        events = accepted(MONDAY), paid(TUESDAY), voucher_issued(WEDNESDAY)
+
+        case = folded(*events, policy=policy_with(stop_at=StopAt.APPROVED))
 
         expected = Status.STOPPED, instant(TUESDAY), (Anomaly.PAID_WITHOUT_STOP, Anomaly.AFTER_END)
         assert expected == told(case)
@@ -743,6 +752,18 @@ class TestOrder:
         case = folded(accepted(MONDAY), resumed(TUESDAY), early)
 
         assert (Status.RUNNING, None, ()) == told(case)
+
+    def test_anomalies_are_listed_once_and_in_order(self) -> None:
+        """Each kind of anomaly is listed once, in the order of the events that show it."""
+        case = folded(
+            accepted(MONDAY), resumed(TUESDAY), resumed(WEDNESDAY), paid(THURSDAY), resumed(FRIDAY)
+        )
+
+        assert (
+            Anomaly.RESUMED_WHILE_RUNNING,
+            Anomaly.PAID_WITHOUT_STOP,
+            Anomaly.AFTER_END,
+        ) == case.anomalies
 
     def test_known_at(self) -> None:
         """Of another moment only the events up to and including that instant are known."""

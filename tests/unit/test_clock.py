@@ -1,5 +1,4 @@
 """The clock against worked examples from the State Council notices and a naive daily loop."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,6 +6,9 @@ from datetime import date, timedelta
 
 import chinese_calendar
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
 from domain_builders import (
     EVERY_COUNTING,
     MadeUpCalendar,
@@ -16,9 +18,6 @@ from domain_builders import (
     published_calendar,
     year_notice,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-
 from rebate_monitor.domain.clock import Clock, Span
 from rebate_monitor.domain.policy import Counting, NonWorkdayStart, StartDay
 from rebate_monitor.domain.work_calendar import CalendarRangeError, WorkCalendar

@@ -1,5 +1,4 @@
 """Policies read from TOML: the packaged one is DESIGN's, and a bad file names the place."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 import tomllib
 from dataclasses import replace
@@ -9,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from domain_builders import HUNAN, day
 
+from domain_builders import HUNAN, day
 from rebate_monitor.domain.event import Category, EventType, SuspensionReason
 from rebate_monitor.domain.policy import (
     DEFAULT_SUSPENSIONS,
@@ -95,6 +94,10 @@ class TestPackagedPolicy:
     def test_warnings(self) -> None:
         """It warns with one workday left and steps up 2 and 4 workdays after the limit."""
         assert (1, (2, 4)) == (self.policy.warn_workdays_left, self.policy.escalate_after_workdays)
+
+    def test_a_policy_made_in_code_warns_the_same(self) -> None:
+        """The defaults of a policy made without a file are DESIGN's too."""
+        assert (1, (2, 4)) == (HUNAN.warn_workdays_left, HUNAN.escalate_after_workdays)
 
     def test_words_in_both_languages(self) -> None:
         """Explanations can quote it in Chinese and English."""
@@ -327,6 +330,14 @@ class TestPolicyBook:
         applied = policy_book().on(day("2026-01-05"))
 
         assert (True, 4) == (applied.lapsed, applied.target(Scope.ALL))
+
+    def test_ended_policy_has_no_limits(self) -> None:
+        """A policy that ends for good judges nobody who comes after it."""
+        book = PolicyBook([replace(HUNAN, after_expiry=AfterExpiry.NONE)])
+
+        assert [3, None] == [
+            book.on(day(on)).limit(Category.I) for on in ("2024-12-31", "2025-01-01")
+        ]
 
     def test_ended_policy_has_no_targets(self) -> None:
         """A policy that ends for good takes its targets with it."""

@@ -1,5 +1,4 @@
 """The running tallies: differences always add up to a full recount."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 from collections import Counter
 from collections.abc import Iterable
@@ -7,6 +6,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from domain_builders import (
     HUNAN,
     accepted,
@@ -23,9 +25,6 @@ from domain_builders import (
     voucher_issued,
     withdrawn,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from rebate_monitor.domain.assessment import Assessment, Verdict, assess, verdict_at
 from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category, SuspensionReason
@@ -212,10 +211,22 @@ class TestDifference:
         )
 
 
+def test_measures_are_added_and_taken_away() -> None:
+    """Measures add up one by one, and with sign -1 are taken away."""
+    one, other = Measures(9, 8, 7, 6, 5), Measures(1, 2, 3, 4, 5)
+
+    assert Measures(10, 10, 10, 10, 10) == one.plus(other)
+    assert Measures(8, 6, 4, 2, 0) == one.plus(other, -1)
+
+
 def added(one: Deltas, other: Deltas) -> Deltas:
     """Add up tallies and drop the cells that come to nothing."""
+    nothing = Measures()
     total = {
-        cell: one.get(cell, Measures()).plus(other.get(cell, Measures())) for cell in one | other
+        cell: Measures(
+            *(a + b for a, b in zip(one.get(cell, nothing), other.get(cell, nothing), strict=True))
+        )
+        for cell in one | other
     }
     return {cell: measures for cell, measures in total.items() if any(measures)}
 

@@ -1,5 +1,4 @@
 """The work calendar against the State Council notices, its sources and a naive count."""
-# ruff: noqa: SIM300 - `expected == actual` is the house style
 
 import csv
 from collections.abc import Iterable
@@ -9,11 +8,11 @@ from pathlib import Path
 import chinese_calendar
 import holidays
 import pytest
-from domain_builders import MadeUpCalendar, day, made_up_calendars, published_calendar, year_notice
 from holidays.countries.china import ChinaStaticHolidays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain_builders import MadeUpCalendar, day, made_up_calendars, published_calendar, year_notice
 from rebate_monitor.calendar_sources import (
     CHINESE_NAMES,
     estimated_notices,
