@@ -7,7 +7,7 @@ many cases are stored. Labels are few and never name a case, an enterprise or an
 import asyncio
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -78,6 +78,9 @@ def windows(today: date) -> dict[str, date]:
     }
 
 
+EMPTY = Snapshot(cells={}, windows={}, quarantined=0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FiguresCollector(Collector):
     """The figures of one snapshot, taken at `now`."""
@@ -98,8 +101,8 @@ class FiguresCollector(Collector):
         return self.rulebook.policies.on(self.today)
 
     def describe(self) -> Iterable[Metric]:
-        """Name the metrics, so that the registry can see a clash."""
-        return self.collect()
+        """Name the metrics, as of an empty database: a registry collects at registration, too."""
+        return replace(self, snapshot=EMPTY).collect()
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure as a fresh metric."""

@@ -7,7 +7,6 @@ recount, and figures cost the same however many cases are stored.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -29,8 +28,7 @@ class Figure(StrEnum):
     EVENTS = "events"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One cell of one figure; dimensions that the figure does not use are None.
 
     `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on.
@@ -49,9 +47,6 @@ class Cell:
     breach_on: date | None = None
     stopped_on: date | None = None
     workdays: int | None = None
-
-
-CELL_FIELDS = tuple(field.name for field in fields(Cell))
 
 
 class Measures(NamedTuple):

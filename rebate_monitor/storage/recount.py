@@ -1,6 +1,6 @@
 """Compare the running tallies with a full recount: they must be equal at every moment."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures, difference
@@ -65,6 +65,6 @@ def _aged(cells: Deltas, today: date) -> Deltas:
     for cell, measures in cells.items():
         kept = cell
         if cell.breach_on is not None and cell.breach_on < today - SETTLE_AFTER:
-            kept = replace(cell, at_risk_on=AGED_ON, due_on=AGED_ON, breach_on=AGED_ON)
+            kept = cell._replace(at_risk_on=AGED_ON, due_on=AGED_ON, breach_on=AGED_ON)
         aged[kept] = aged.get(kept, Measures()).plus(measures)
     return {cell: measures for cell, measures in aged.items() if any(measures)}

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Any
 
 from asyncpg import Record
 
 from rebate_monitor.domain.assessment import Verdict
-from rebate_monitor.domain.tally import CELL_FIELDS, Cell, Deltas, Figure, Measures
+from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.statements import statement
 
@@ -16,6 +15,9 @@ ONLY_ONE_COMPACTION = statement("only_one_compaction")
 AGE_OPEN_CELLS = statement("age_open_cells")
 COMPACT_DELTAS = statement("compact_deltas")
 DROP_EMPTY_CELLS = statement("drop_empty_cells")
+
+FIGURES: dict[str, Figure] = {figure.value: figure for figure in Figure}
+VERDICTS: dict[str | None, Verdict | None] = {None: None, **{v.value: v for v in Verdict}}
 
 SETTLE_AFTER = timedelta(days=7)
 """How long a breach lies back before its dates are forgotten; covers a clock that is set back."""
@@ -27,7 +29,7 @@ async def add_deltas(connection: Connection, deltas: Deltas) -> None:
     """Append what the tallies change by; part of the transaction that changes the cases."""
     if not deltas:
         return
-    cells: list[list[Any]] = [[getattr(cell, name) for cell in deltas] for name in CELL_FIELDS]
+    cells = [list(column) for column in zip(*deltas, strict=True)]
     measures = [list(column) for column in zip(*deltas.values(), strict=True)]
     await connection.execute(ADD_DELTAS, *cells, *measures)
 
@@ -44,12 +46,10 @@ async def compact(database: Database, today: date) -> bool:
 
 
 def read_cells(rows: Iterable[Record]) -> Deltas:
-    """Read the rows of tally_cells or all_tally_cells."""
-    return {_cell(row): Measures(*(row[name] for name in Measures._fields)) for row in rows}
+    """Read the rows of tally_cells or all_tally_cells: a cell's columns, then its measures."""
+    return {_cell(row): Measures(*row[len(Cell._fields) :]) for row in rows}
 
 
 def _cell(row: Record) -> Cell:
-    values = {name: row[name] for name in CELL_FIELDS}
-    values["figure"] = Figure(values["figure"])
-    values["verdict"] = Verdict(values["verdict"]) if values["verdict"] else None
-    return Cell(**values)
+    cell = Cell(*row[: len(Cell._fields)])
+    return cell._replace(figure=FIGURES[cell.figure], verdict=VERDICTS[cell.verdict])

@@ -77,12 +77,14 @@ CREATE TABLE tally (
     judged       bigint NOT NULL,
     in_time      bigint NOT NULL,
     same_day     bigint NOT NULL
-);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 CREATE UNIQUE INDEX tally_cell ON tally
     (figure, stopped_on, event_type, outcome, category, city, verdict,
      at_risk_on, due_on, breach_on, workdays) NULLS NOT DISTINCT;
 
-CREATE TABLE tally_delta (LIKE tally);
+-- Both are small and change all the time: room for updates in place, and vacuum often.
+CREATE TABLE tally_delta (LIKE tally)
+    WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 -- Events that were refused, kept whole: one row for the same bytes, with the latest reason.
 CREATE TABLE quarantine (

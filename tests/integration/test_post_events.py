@@ -1,7 +1,8 @@
-"""POST /v1/events (DESIGN 4): statuses, per-event results, strictness, and no 500 whatever comes."""
+"""POST /v1/events (DESIGN 4): statuses, per-event results, strictness, never a 500."""
 
 import asyncio
 import gzip
+import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -29,6 +30,8 @@ from rebate_monitor.storage.database import Database
 TIME = "2026-11-20T09:15:00"
 PROBLEM = "application/problem+json"
 DEEP = b"[" * 100_000 + b"]" * 100_000
+NO_KEYS = ("", "Bearer", "Bearer wrong", "Basic YTpi", "bearer 案")
+GOOD = json.dumps(accepted(TIME, subject="good", id="e-good")).encode()
 NOTHING_DONE = {"accepted": 0, "duplicate": 0, "rejected": 0, "results": []}
 MODES = {"one": ONE, "batch": BATCH, "stream": STREAM}
 
@@ -38,7 +41,7 @@ async def post(
 ) -> tuple[int, Json]:
     """Post an event, a batch or raw bytes; return status and body."""
     body = told if isinstance(told, bytes) else json.dumps(told).encode()
-    async with client.post("/v1/events", data=body, headers=headers) as response:
+    async with client.post("/v1/events", data=io.BytesIO(body), headers=headers) as response:
         return response.status, await checked(response)
 
 
@@ -131,49 +134,61 @@ async def test_what_an_event_is_known_by(client: Client, first: Json, second: Js
     assert [201, 201] == statuses
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"hello", b"\xff\xfe", b'{"a": NaN}', DEEP[:-1]])
-async def test_what_is_not_json_is_400(client: Client, database: Database, body: bytes) -> None:
+async def test_what_is_not_json_is_400(client: Client, database: Database) -> None:
     """A body that is no JSON is told so, and nothing of it is kept."""
-    status, answer = await post(client, body)
+    bodies = (b"", b"{", b"hello", b"\xff\xfe", b'{"a": NaN}', DEEP[:-1], GOOD + GOOD)
 
-    assert (400, "urn:rebate-monitor:problem:not-json") == (status, answer["type"])
+    answers = [await post(client, body) for body in bodies]
+
+    assert [(400, "urn:rebate-monitor:problem:not-json")] * len(bodies) == [
+        (status, answer["type"]) for status, answer in answers
+    ]
     assert (0, 0, 0) == await stored(database)
 
 
-@pytest.mark.parametrize("body", [b"null", b"7", b'"text"', b"[]", b"{}"])
-async def test_json_that_is_no_event_is_422(client: Client, body: bytes) -> None:
+async def test_json_that_is_no_event_is_422(client: Client) -> None:
     """JSON of another shape is an event that breaks the rules."""
-    status, answer = await post(client, body)
+    bodies = (b"null", b"7", b'"text"', b"[]", b"{}")
 
-    assert (422, 1) == (status, answer["rejected"])
+    answers = [await post(client, body) for body in bodies]
+
+    assert [(422, 1)] * len(bodies) == [(status, a["rejected"]) for status, a in answers]
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    [
+async def test_content_types_with_parameters(client: Client) -> None:
+    """A content type may be written in capitals and name its character set."""
+    content_types = (
         "application/cloudevents+json; charset=utf-8",
         "application/cloudevents+json;charset=UTF-8",
         "Application/CloudEvents+JSON",
-    ],
-)
-async def test_content_types_with_parameters(client: Client, content_type: str) -> None:
-    """A content type may be written in capitals and name its character set."""
-    status, _ = await post(client, accepted(TIME), {"Content-Type": content_type})
+    )
 
-    assert status == 201
+    statuses = [
+        (await post(client, accepted(TIME), {"Content-Type": content_type}))[0]
+        for content_type in content_types
+    ]
+
+    assert [201, 201, 201] == statuses
 
 
-@pytest.mark.parametrize(
-    "content_type",
-    ["application/json", "text/plain", "application/xml", "application/cloudevents+xml", "x"]
-    + ["application/cloudevents-batch+jsonx"],
-)
-async def test_other_content_types_are_415(client: Client, content_type: str) -> None:
+async def test_other_content_types_are_415(client: Client) -> None:
     """What is none of the four modes is told what would do."""
-    status, answer = await post(client, accepted(TIME), {"Content-Type": content_type})
+    content_types = (
+        "application/json",
+        "text/plain",
+        "application/xml",
+        "application/cloudevents+xml",
+        "application/cloudevents-batch+jsonx",
+        "x",
+    )
 
-    assert status == 415
-    assert "application/cloudevents-batch+json" in answer["detail"]
+    answers = [
+        await post(client, accepted(TIME), {"Content-Type": content_type})
+        for content_type in content_types
+    ]
+
+    assert [415] * len(content_types) == [status for status, _ in answers]
+    assert all("application/cloudevents-batch+json" in answer["detail"] for _, answer in answers)
 
 
 async def test_an_event_over_a_mebibyte_is_422(client: Client) -> None:
@@ -207,15 +222,14 @@ async def test_other_methods_are_405(client: Client) -> None:
 # --- who may -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic YTpi"])
-async def test_without_a_key_it_is_401(stranger: Client, authorization: str | None) -> None:
+async def test_without_a_key_it_is_401(stranger: Client) -> None:
     """Without a known key the answer says how to send one."""
-    headers = ONE if authorization is None else ONE | {"Authorization": authorization}
-
-    async with stranger.post("/v1/events", json=accepted(TIME), headers=headers) as response:
-        await checked(response)
-        assert response.status == 401
-        assert response.headers["WWW-Authenticate"].startswith("Bearer ")
+    for authorization in ({}, *({"Authorization": told} for told in NO_KEYS)):
+        headers = ONE | authorization
+        async with stranger.post("/v1/events", json=accepted(TIME), headers=headers) as response:
+            await checked(response)
+            assert response.status == 401
+            assert response.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 # --- a batch -----------------------------------------------------------------------------------
@@ -351,17 +365,19 @@ async def test_one_event_more_is_413(
     assert (0, 0, 0) == await stored(database)
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{}", b"null", b"[", b"[{}", b"[{},]", b"[hello]", b"{}\n{}", b"[{}][{}]"]
-)
-async def test_a_batch_that_is_no_array_is_400(client: Client, body: bytes) -> None:
+async def test_a_batch_that_is_no_array_is_400(client: Client) -> None:
     """A batch whose shape is not a JSON array is refused whole."""
-    status, answer = await post(client, body, BATCH)
+    bodies = (
+        b"", b"{}", b"null", b"[", b"[{}", b"[{},]", b"[hello]", b"{}\n{}", b"[{}][{}]", DEEP[:-1]
+    )  # fmt: skip
 
-    assert (400, "urn:rebate-monitor:problem:not-json") == (status, answer["type"])
+    answers = [await post(client, body, BATCH) for body in bodies]
+
+    assert [(400, "urn:rebate-monitor:problem:not-json")] * len(bodies) == [
+        (status, answer["type"]) for status, answer in answers
+    ]
 
 
-GOOD = json.dumps(accepted(TIME, subject="good", id="e-good")).encode()
 SPOILERS = {
     "nan": GOOD.replace(b'"I"', b"NaN"),
     "infinity": GOOD.replace(b'"I"', b"-Infinity"),
@@ -383,22 +399,23 @@ SPOILERS = {
 
 
 @pytest.mark.parametrize("mode", ["batch", "stream"])
-@pytest.mark.parametrize("spoiler", SPOILERS.values(), ids=list(SPOILERS))
-async def test_a_good_event_beside_a_bad_one_is_kept(
-    client: Client, database: Database, spoiler: bytes, mode: str
+async def test_good_events_beside_a_bad_one_are_kept(
+    client: Client, database: Database, mode: str
 ) -> None:
     """Whatever one event holds, its neighbours on both sides are taken."""
-    other = GOOD.replace(b"e-good", b"e-other")
-    body = {
-        "batch": b"[" + b", ".join([GOOD, spoiler, other]) + b"]",
-        "stream": b"\n".join([GOOD, spoiler, other]),
-    }[mode]
+    joint = b", " if mode == "batch" else b"\n"
+    answers = {}
+    for name, spoiler in SPOILERS.items():
+        events = [GOOD.replace(b"e-good", f"{name}-{n}".encode()) for n in range(2)]
+        body = joint.join([events[0], spoiler, events[1]])
+        status, answer = await post(
+            client, b"[%b]" % body if mode == "batch" else body, MODES[mode]
+        )
+        refused = [(result["index"], result["status"]) for result in answer["results"]]
+        answers[name] = (status, answer["accepted"], refused)
 
-    status, answer = await post(client, body, MODES[mode])
-
-    assert (207, 2, 1) == (status, answer["accepted"], answer["rejected"])
-    assert [(1, "rejected")] == [(r["index"], r["status"]) for r in answer["results"]]
-    assert (2, 1, 1) == await stored(database)
+    assert dict.fromkeys(SPOILERS, (207, 2, [(1, "rejected")])) == answers
+    assert (2 * len(SPOILERS), 1, len(SPOILERS)) == await stored(database)
 
 
 # --- a stream ----------------------------------------------------------------------------------
@@ -437,10 +454,10 @@ async def test_a_stream_is_taken_as_it_arrives(client: Client, database: Databas
     assert (3, 1, 0) == await stored(database)
 
 
-@pytest.mark.parametrize("body", [b"", b"\n", b"\n \n\t\r\n"])
-async def test_an_empty_stream_is_200(client: Client, body: bytes) -> None:
+async def test_an_empty_stream_is_200(client: Client) -> None:
     """Nothing to do is done."""
-    assert (200, NOTHING_DONE) == await post(client, body, STREAM)
+    for body in (b"", b"\n", b"\n \n\t\r\n"):
+        assert (200, NOTHING_DONE) == await post(client, body, STREAM)
 
 
 async def test_a_stream_of_refusals_is_422(client: Client) -> None:
@@ -516,40 +533,37 @@ async def test_raw_utf_8_in_a_binary_header(client: Client) -> None:
     assert (await client.get("/v1/cases/案件")).status == 200
 
 
-@pytest.mark.parametrize("value", ["%FF", "a%E6%A1", "%ED%A0%80"])
-async def test_a_binary_header_that_is_no_utf_8_is_422(client: Client, value: str) -> None:
+async def test_a_binary_header_that_is_no_utf_8_is_422(client: Client) -> None:
     """An id that is not text is refused, never turned into another id."""
-    headers = binary_headers(event("reviewed", TIME)) | {"ce-id": value}
+    for value in ("%FF", "a%E6%A1", "%ED%A0%80"):
+        headers = binary_headers(event("reviewed", TIME)) | {"ce-id": value}
+        status, answer = await post(client, b"", headers)
+        assert (422, "ce-id: the header is not UTF-8") == (status, answer["detail"])
 
-    status, answer = await post(client, b"", headers)
 
-    assert (422, "ce-id: the header is not UTF-8") == (status, answer["detail"])
-
-
-@pytest.mark.parametrize("value", ["a%00b", "%0A", "%C2%85"])
-async def test_a_control_character_in_a_binary_header_is_422(client: Client, value: str) -> None:
+async def test_a_control_character_in_a_binary_header_is_422(client: Client) -> None:
     """Percent-encoding does not carry a control character in."""
-    headers = binary_headers(event("reviewed", TIME)) | {"ce-id": value}
+    expected = (422, "id: holds a control character, which no text may")
+    for value in ("a%00b", "%0A", "%C2%85"):
+        headers = binary_headers(event("reviewed", TIME)) | {"ce-id": value}
+        status, answer = await post(client, b"", headers)
+        assert expected == (status, answer["detail"])
 
-    status, answer = await post(client, b"", headers)
 
-    assert (422, "id: holds a control character, which no text may") == (status, answer["detail"])
-
-
-@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (DEEP, 400), (b"[]", 422), (b"7", 422)])
-async def test_a_binary_body_is_json_data(client: Client, body: bytes, status: int) -> None:
+async def test_a_binary_body_is_json_data(client: Client) -> None:
     """A body that is no JSON is 400, other data is 422."""
     headers = binary_headers(accepted(TIME)) | {"Content-Type": "application/json"}
 
-    assert status == (await post(client, body, headers))[0]
+    statuses = [(await post(client, body, headers))[0] for body in (b"{", DEEP, b"[]", b"7")]
+
+    assert [400, 400, 422, 422] == statuses
 
 
-@pytest.mark.parametrize("content_type", ["text/xml", "text/plain", "application/octet-stream"])
-async def test_a_binary_body_of_another_type_is_415(client: Client, content_type: str) -> None:
+async def test_a_binary_body_of_another_type_is_415(client: Client) -> None:
     """The data of a binary event is JSON."""
-    headers = binary_headers(accepted(TIME)) | {"Content-Type": content_type}
-
-    assert (await post(client, b"<x/>", headers))[0] == 415
+    for content_type in ("text/xml", "text/plain", "application/octet-stream"):
+        headers = binary_headers(accepted(TIME)) | {"Content-Type": content_type}
+        assert (await post(client, b"<x/>", headers))[0] == 415
 
 
 async def test_a_structured_body_beats_binary_headers(client: Client) -> None:
@@ -587,21 +601,19 @@ LENIENT = ["handling=lenient", "return=minimal", "strict", "", "handling=lenient
 MIXED = [accepted(TIME, subject="case-1", id="e-1"), accepted(TIME, subject="case-2", office="x")]
 
 
-@pytest.mark.parametrize("prefer", PREFERENCES)
-async def test_preferences_that_are_strict(client: Client, database: Database, prefer: str) -> None:
+async def test_preferences_that_are_strict(client: Client, database: Database) -> None:
     """However RFC 7240 lets it be written, handling=strict is all or nothing."""
-    status, answer = await post(client, MIXED, BATCH | {"Prefer": prefer})
-
-    assert (422, 0) == (status, answer["accepted"])
+    for prefer in PREFERENCES:
+        status, answer = await post(client, MIXED, BATCH | {"Prefer": prefer})
+        assert (422, 0, prefer) == (status, answer["accepted"], prefer)
     assert (0, 0, 0) == await stored(database)
 
 
-@pytest.mark.parametrize("prefer", LENIENT)
-async def test_preferences_that_are_not_strict(client: Client, prefer: str) -> None:
-    """Any other preference takes what is good."""
-    status, answer = await post(client, MIXED, BATCH | {"Prefer": prefer})
+async def test_preferences_that_are_not_strict(client: Client) -> None:
+    """Any other preference takes what is good, and refuses the rest."""
+    statuses = {p: (await post(client, MIXED, BATCH | {"Prefer": p}))[0] for p in LENIENT}
 
-    assert (207, 1) == (status, answer["accepted"])
+    assert dict.fromkeys(LENIENT, 207) == statuses
 
 
 async def test_preferences_in_two_headers(client: Client, database: Database) -> None:
@@ -713,17 +725,21 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("body", HOSTILE.values(), ids=list(HOSTILE))
-async def test_no_body_is_ever_a_500(client: Client, database: Database, body: bytes) -> None:
-    """Hostile bodies in every mode, strict or not, get an answer of the contract."""
-    binary = binary_headers(accepted(TIME)) | {"Content-Type": "application/json"}
-    statuses = [
-        (await post(client, body, mode | prefer))[0]
-        for mode in (ONE, BATCH, STREAM, binary)
-        for prefer in ({}, STRICT)
-    ]
+BINARY = binary_headers(accepted(TIME)) | {"Content-Type": "application/json"}
 
-    assert set(statuses) <= {200, 201, 207, 400, 409, 413, 422}
+
+@pytest.mark.parametrize("strict", [{}, STRICT], ids=["lenient", "strict"])
+@pytest.mark.parametrize("mode", [*MODES.values(), BINARY], ids=[*MODES, "binary"])
+async def test_no_body_is_ever_a_500(
+    client: Client, mode: dict[str, str], strict: dict[str, str]
+) -> None:
+    """Hostile bodies in every mode get an answer of the contract, and the service goes on."""
+    statuses = {
+        name: (await post(client, body, mode | strict))[0] for name, body in HOSTILE.items()
+    }
+
+    allowed = {200, 201, 207, 400, 409, 413, 422}
+    assert {} == {name: status for name, status in statuses.items() if status not in allowed}
     assert (await client.get("/v1/quarantine?limit=500")).status == 200
     assert (await client.get("/metrics")).status == 200
 
@@ -818,14 +834,15 @@ async def test_pages_of_the_quarantine(client: Client, clock: FixedClock) -> Non
     assert {"e-3", "e-4"} == set(ids[:2])
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=501", "limit=x", "cursor=x", "page=2"])
-async def test_wrong_parameters_of_the_quarantine_are_422(client: Client, query: str) -> None:
+async def test_wrong_parameters_of_the_quarantine_are_422(client: Client) -> None:
     """A wrong parameter is named."""
-    async with client.get(f"/v1/quarantine?{query}") as response:
-        answer = await checked(response)
-
-    assert response.status == 422
-    assert answer["detail"].startswith(f"{query.partition('=')[0]}: ")
+    for query in ("limit=0", "limit=501", "limit=x", "cursor=x", "page=2"):
+        async with client.get(f"/v1/quarantine?{query}") as response:
+            answer = await checked(response)
+            assert (422, query.partition("=")[0]) == (
+                response.status,
+                answer["detail"].partition(":")[0],
+            )
 
 
 async def test_a_replay_takes_what_has_become_valid(
