@@ -25,6 +25,8 @@ from rebate_monitor.domain.policy import (
     SuspensionEffect,
 )
 
+KNOWN_TABLES = frozenset({"policy", "city", "office"})
+
 Workdays = Annotated[int, msgspec.Meta(ge=1, le=366)]
 WorkdaysOrNone = Annotated[int, msgspec.Meta(ge=0, le=366)]
 MeanWorkdays = Annotated[float, msgspec.Meta(gt=0, le=366)]  # TOML knows inf, a mean does not
@@ -110,9 +112,13 @@ def parse_policies(text: str) -> tuple[Policy, ...]:
 def read_config(path: Path) -> dict[str, Any]:
     """Read the TOML file that REBATE_CONFIG names; raise PolicyFileError."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        config = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PolicyFileError(f"{path}: {error}") from error
+    for table in config.keys() - KNOWN_TABLES:
+        known = ", ".join(f"[[{name}]]" for name in sorted(KNOWN_TABLES))
+        raise PolicyFileError(f"{path}: unknown table {table!r}; known: {known}")
+    return config
 
 
 def convert_policies(config: Mapping[str, Any]) -> tuple[Policy, ...]:

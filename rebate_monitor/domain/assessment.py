@@ -97,7 +97,11 @@ def assess(case: Case, calendar: WorkCalendar) -> Assessment:
     limit = _limit(case)
     counted_on = _counted_on(case, clock)
     counted = clock.workdays_on(counted_on)
-    reached = _Instants() if limit is None else _instants(clock, limit, case.policy.policy)
+    reached = (
+        _Instants()
+        if limit is None
+        else _instants(clock, calendar, limit, case.policy.policy)
+    )
     stopped = case.status is Status.STOPPED
     waits = case.status is Status.SUSPENDED
     return Assessment(
@@ -193,17 +197,20 @@ def _counted_on(case: Case, clock: Clock) -> date:
     return last.end or max(last.start, clock.counts_from)
 
 
-def _instants(clock: Clock, limit: int, policy: Policy | None) -> _Instants:
+def _instants(
+    clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy | None
+) -> _Instants:
     warn = policy.warn_workdays_left if policy else 0
     return _Instants(
         due_date=clock.day_reaching(limit),
-        at_risk_at=_midnight(clock.day_reaching(limit - warn)),
-        breach_at=_midnight(clock.day_reaching(limit + 1)),
+        at_risk_at=_first_workday(calendar, clock.day_reaching(limit - warn)),
+        breach_at=_first_workday(calendar, clock.day_reaching(limit + 1)),
     )
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return midnight(day) if day else None
+def _first_workday(calendar: WorkCalendar, day: date | None) -> datetime | None:
+    """Return 00:00 of the first workday that is not before a day."""
+    return midnight(calendar.workday_on_or_after(day)) if day else None
 
 
 def _settled_verdict(status: Status, counted: int, limit: int | None) -> Verdict | None:

@@ -113,8 +113,8 @@ class Case:
 
 def fold(case_id: str, events: Iterable[CaseEvent], policies: PolicyBook) -> Case:
     """Fold all events of one case, in whatever order they arrived, into the case."""
-    received = tuple(events)
-    ordered, retracts_nothing = standing_events(received)
+    received = {event.identity: event for event in events}
+    ordered, retracts_nothing = standing_events(received.values())
     start = _position(ordered, EventType.ACCEPTED)
     if start is None:
         surprises = [Anomaly.BEFORE_ACCEPTANCE] * bool(ordered)

@@ -46,9 +46,9 @@ class Clock:
         )
 
     def day_reaching(self, count: int) -> date | None:
-        """Return the first workday whose count is at least `count`, if the clock ever gets there.
+        """Return the first day whose count is at least `count`, if the clock ever gets there.
 
-        A clock whose last span has no end gets everywhere. Raises CalendarRangeError when that
+        That is a workday, or the day of acceptance itself. A clock whose last span has no end gets everywhere. Raises CalendarRangeError when that
         day lies beyond the calendar.
         """
         before = 0
@@ -59,11 +59,9 @@ class Clock:
         return None
 
     def _day_in(self, span: Span, count: int) -> date:
-        number = self._base + self._floor(span) + count
-        first_workday = self._calendar.workday_on_or_after(span.start)
-        if number <= self._calendar.workdays_through(span.start):
-            return first_workday
-        return self._calendar.workday_number(number)
+        if self._span_count(span, span.start) >= count:
+            return span.start
+        return self._calendar.workday_number(self._base + self._floor(span) + count)
 
     def _span_count(self, span: Span, end: date) -> int:
         return self.gross_on(end) - self._floor(span)

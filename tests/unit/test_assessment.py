@@ -764,3 +764,27 @@ def test_day_0_policy_moves_every_instant() -> None:
         assessment.due_date,
         assessment.breach_at,
     )
+
+
+def test_a_warning_as_early_as_acceptance_waits_for_a_workday() -> None:
+    """With a limit of 1 a case accepted on Saturday is at risk from Monday, its due date."""
+    policy = replace(HUNAN, limits={}, default_limit=1)
+    _, assessment = assessed(accepted("2024-03-09T10:00"), policy=policy)
+
+    assert (instant("2024-03-11"), day("2024-03-11"), instant("2024-03-12")) == (
+        assessment.at_risk_at,
+        assessment.due_date,
+        assessment.breach_at,
+    )
+
+
+def test_an_included_rest_day_is_a_due_date_of_its_own() -> None:
+    """Where the start day counts, a limit of 1 is reached on Saturday and exceeded on Monday."""
+    counting = Counting(start_day=StartDay.INCLUDED)
+    policy = replace(policy_with(counting=counting), limits={}, default_limit=1)
+    _, assessment = assessed(accepted("2024-03-09T10:00"), policy=policy)
+
+    assert (day("2024-03-09"), instant("2024-03-11")) == (
+        assessment.due_date,
+        assessment.breach_at,
+    )

@@ -854,11 +854,14 @@ class TestProperties:
     def test_order_of_arrival_does_not_matter(
         self, arrival: tuple[list[CaseEvent], list[CaseEvent]], stop_at: StopAt
     ) -> None:
-        """The same events fold to the same case in whatever order they arrive."""
+        """The same events fold to the same case in whatever order, however often they arrive."""
         one_order, other_order = arrival
 
         policy = policy_with(stop_at=stop_at)
-        assert folded(*one_order, policy=policy) == folded(*other_order, policy=policy)
+        expected = folded(*one_order, policy=policy)
+
+        assert expected == folded(*other_order, policy=policy)
+        assert expected == folded(*one_order, *other_order, policy=policy)
 
     @given(event_streams(), stops, event_data, st.tuples(stream_times, stream_times))
     @PROPERTY

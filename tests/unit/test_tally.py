@@ -32,7 +32,6 @@ from rebate_monitor.domain.local_time import local_date, midnight
 from rebate_monitor.domain.policy import Counting, PolicyBook, StopAt
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import (
-    CELL_FIELDS,
     UNKNOWN_CATEGORY,
     Cell,
     Deltas,
@@ -171,8 +170,8 @@ class TestContribution:
 
     def test_cell_fields(self) -> None:
         """The fields of a cell are told in one place, the figure first."""
-        assert "figure" == CELL_FIELDS[0]
-        assert len(CELL_FIELDS) == len(set(CELL_FIELDS))
+        assert "figure" == Cell._fields[0]
+        assert len(Cell._fields) == len(set(Cell._fields))
 
 
 class TestDifference:

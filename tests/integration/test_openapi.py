@@ -1,0 +1,197 @@
+"""/openapi.json is OpenAPI 3.1 and true: every route, and every answer as the schema says."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+from jsonschema import Draft202012Validator, FormatChecker
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from cloud_events import BATCH, ONE, STREAM, STRICT, Json, accepted, event, ndjson
+from conftest import Client
+from rebate_monitor.api.app import build_app
+from rebate_monitor.api.service import Service
+from rebate_monitor.domain.event import EventType
+
+TAXPAYER = "91350100M000100Y43"
+
+
+@pytest.fixture
+async def document(client: Client) -> Json:
+    """Return the document as it is served."""
+    told: Json = await (await client.get("/openapi.json")).json()
+    return told
+
+
+def validator(document: Json, schema: Json) -> Draft202012Validator:
+    """Return a validator of a schema that may refer to the document's components."""
+    whole: dict[str, Any] = {**schema, "components": document["components"]}
+    return Draft202012Validator(whole, format_checker=FormatChecker())
+
+
+async def test_it_is_valid(document: Json) -> None:
+    """The document is OpenAPI 3.1."""
+    OpenAPIV31SpecValidator(document).validate()
+
+    assert document["openapi"].startswith("3.1.")
+
+
+async def test_every_route_is_in_it_and_no_other(service: Service, document: Json) -> None:
+    """Routes and documented operations are the same."""
+    routes = {
+        (route.method.lower(), route.resource.canonical)
+        for route in build_app(service).router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    documented = {(method, path) for path, item in document["paths"].items() for method in item}
+
+    assert routes == documented
+
+
+async def test_operations_have_names_of_their_own(document: Json) -> None:
+    """No two operations are called alike, and each says what it does."""
+    operations = [operation for item in document["paths"].values() for operation in item.values()]
+
+    names = [operation["operationId"] for operation in operations]
+    assert len(names) == len(set(names))
+    assert all(operation["summary"] for operation in operations)
+
+
+REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "case": ("get", "/v1/cases/case-1", {}),
+    "case-at": ("get", "/v1/cases/case-1?at=2026-11-18T00:00:00Z", {}),
+    "case-unaccepted": ("get", "/v1/cases/case-2", {}),
+    "case-404": ("get", "/v1/cases/nothing", {}),
+    "case-422": ("get", "/v1/cases/case-1?at=x", {}),
+    "cases": ("get", "/v1/cases", {}),
+    "cases-page": ("get", "/v1/cases?limit=1", {}),
+    "cases-422": ("get", "/v1/cases?limit=0", {}),
+    "performance": ("get", "/v1/performance", {}),
+    "performance-empty": ("get", "/v1/performance?from=2020-01-01&to=2020-01-02", {}),
+    "performance-month": ("get", "/v1/performance?by=month", {}),
+    "calendar": ("get", "/v1/calendar?from=2026-01-01&to=2027-12-31", {}),
+    "policies": ("get", "/v1/policies", {}),
+    "quarantine": ("get", "/v1/quarantine", {}),
+    "replay": ("post", "/v1/quarantine/replay", {}),
+    "health": ("get", "/healthz", {}),
+    "readiness": ("get", "/readyz", {}),
+    "no-key": ("get", "/v1/cases", {"headers": {"Authorization": "Bearer x"}}),
+    "new": ("post", "/v1/events", {"json": accepted("2026-11-20T09:00:00"), "headers": ONE}),
+    "duplicate": (
+        "post",
+        "/v1/events",
+        {"json": accepted("2026-11-16T09:00:00", id="e-1"), "headers": ONE},
+    ),
+    "conflict": (
+        "post",
+        "/v1/events",
+        {"json": accepted("2026-11-17T09:00:00", id="e-1"), "headers": ONE},
+    ),
+    "invalid": ("post", "/v1/events", {"json": {}, "headers": ONE}),
+    "not-json": ("post", "/v1/events", {"data": b"{", "headers": ONE}),
+    "some": ("post", "/v1/events", {"json": [{}, event("paid", "2026-11-20T09:00:00")], "headers": BATCH}),
+    "all": ("post", "/v1/events", {"json": [{}, {}], "headers": BATCH}),
+    "none": ("post", "/v1/events", {"data": b"\n", "headers": STREAM}),
+    "strict": ("post", "/v1/events", {"data": ndjson([{}]), "headers": STREAM | STRICT}),
+    "too-many": ("post", "/v1/events", {"data": b"[" + b"{}," * 5000 + b"{}]", "headers": BATCH}),
+    "another-type": ("post", "/v1/events", {"data": b"<x/>", "headers": {"Content-Type": "text/xml"}}),
+}  # fmt: skip
+TEMPLATES = {"/v1/cases/case-1", "/v1/cases/case-2", "/v1/cases/nothing"}
+
+
+async def test_answers_are_as_it_says(client: Client, document: Json) -> None:
+    """Real answers, good and bad, are documented with their status, media type and schema."""
+    told = [
+        accepted("2026-11-16T09:00:00", id="e-1", amount_cny="1.00", taxpayer_id=TAXPAYER),
+        event("suspended", "2026-11-17T09:00:00", reason="other"),
+        event("resumed", "2026-11-18T09:00:00"),
+        event("reviewed", "2026-11-18T09:00:00"),
+        event("voucher_issued", "2026-11-20T09:00:00"),
+        event("reviewed", "2026-11-20T09:00:00", subject="case-2"),
+        {"id": 1},
+    ]
+    assert (await client.post("/v1/events", json=told, headers=BATCH)).status == 207
+
+    for name, (method, path, arguments) in REQUESTS.items():
+        plain = urlsplit(path).path
+        template = "/v1/cases/{case_id}" if plain in TEMPLATES else plain
+        documented = document["paths"][template][method]["responses"]
+        async with client.request(method, path, **arguments) as response:
+            content = documented[str(response.status)]["content"]
+            schema = content[response.content_type]["schema"]
+            answer = await response.json(content_type=response.content_type)
+        problems = [e.message for e in validator(document, schema).iter_errors(answer)]
+        assert (name, []) == (name, problems)
+
+
+async def test_answers_say_nothing_more(client: Client, document: Json) -> None:
+    """Every key of a case is in its schema, so that a generated client knows all of it."""
+    await client.post("/v1/events", json=accepted("2026-11-16T09:00:00"), headers=ONE)
+    told = await (await client.get("/v1/cases/case-1")).json()
+    schemas = document["components"]["schemas"]
+
+    assert set(told) == set(schemas["CaseView"]["properties"])
+    assert set(told["attributes"]) == set(schemas["AttributesView"]["properties"])
+    assert set(told["policy"]) == set(schemas["PolicyView"]["properties"])
+
+
+EVENTS = [
+    accepted("2026-11-20T09:00:00"),
+    accepted("2026-11-20T09:00:00", amount_cny="1.00", category=None, whitelisted=True),
+    event("corrected", "2026-11-20T09:00:00", category=None),
+    event("suspended", "2026-11-20T09:00:00", reason="hold"),
+    event("approved", "2026-11-20T09:00:00", cash_refund=False),
+    event("retracted", "2026-11-20T09:00:00") | {"data": {"id": "e-1"}},
+    event("paid", "2026-11-20T09:00:00"),
+    event("paid", "2026-11-20T09:00:00") | {"data": None},
+    event("paid", "2026-11-20T09:00:00") | {"traceparent": "00-ab"},
+]
+NO_EVENTS = [
+    {},
+    accepted("2026-11-20T09:00:00") | {"specversion": "0.3"},
+    accepted("2026-11-20T09:00:00") | {"type": "rebate.case.opened"},
+    accepted("2026-11-20T09:00:00") | {"subject": ""},
+    accepted("2026-11-20T09:00:00") | {"id": "x" * 201},
+    accepted("2026-11-20T09:00:00", colour="red"),
+    accepted("2026-11-20T09:00:00", category="V"),
+    accepted("2026-11-20T09:00:00") | {"data": {}},
+    event("suspended", "2026-11-20T09:00:00"),
+    event("suspended", "2026-11-20T09:00:00", reason="lunch"),
+    event("paid", "2026-11-20T09:00:00", amount=1),
+]  # fmt: skip
+
+
+async def test_its_event_is_what_is_taken(client: Client, document: Json) -> None:
+    """What the schema of an event allows is taken, and what it forbids is refused."""
+    schema = validator(document, {"$ref": "#/components/schemas/Event"})
+
+    for told in (*EVENTS, *NO_EVENTS):
+        async with client.post("/v1/events", json=told, headers=ONE) as response:
+            taken = response.status == 201
+        assert (told, taken) == (told, schema.is_valid(told))
+
+
+async def test_it_knows_every_event_type(document: Json) -> None:
+    """The types of the schema are those of the contract."""
+    schema = document["components"]["schemas"]["Event"]
+
+    assert list(EventType) == sorted(
+        schema["properties"]["type"]["enum"], key=list(EventType).index
+    )
+    assert len(schema["oneOf"]) == len(EventType)
+
+
+async def test_open_routes_are_marked(stranger: Client, document: Json) -> None:
+    """What the document says needs no key needs none, and the rest does."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            async with stranger.request(method, path.replace("{case_id}", "x")) as response:
+                assert (path, bool(operation["security"])) == (path, response.status == 401)
+
+
+def test_a_route_is_a_route() -> None:
+    """The comparison above reads the names that requests are counted by."""
+    resource = web.Application().router.add_resource(r"/v1/cases/{case_id:[^/]+}")
+
+    assert resource.canonical == "/v1/cases/{case_id}"
