@@ -51,5 +51,6 @@ def read_cells(rows: Iterable[Record]) -> Deltas:
 
 
 def _cell(row: Record) -> Cell:
-    cell = Cell(*row[: len(Cell._fields)])
-    return cell._replace(figure=FIGURES[cell.figure], verdict=VERDICTS[cell.verdict])
+    figure, event_type, outcome, category, city, verdict, *rest = row[: len(Cell._fields)]
+    known = FIGURES[figure], event_type, outcome, category, city, VERDICTS[verdict]
+    return Cell(*known, *rest)

@@ -42,7 +42,7 @@ async def statuses(stranger: Client, headers: dict[str, str]) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("scopes", "expected"),
+    "case",
     [
         ([Scope.EVENTS_WRITE], {"tell": 201, "read": 403, "administer": 403}),
         ([Scope.CASES_READ], {"tell": 403, "read": 200, "administer": 403}),
@@ -51,17 +51,17 @@ async def statuses(stranger: Client, headers: dict[str, str]) -> dict[str, int]:
         ([], {"tell": 403, "read": 403, "administer": 403}),
         (list(Scope), {"tell": 201, "read": 200, "administer": 200}),
     ],
-    ids=lambda value: "+".join(value) or "none" if isinstance(value, list) else "",
+    ids=lambda case: "+".join(case[0]) or "none",
 )
 async def test_a_key_may_what_its_scopes_say(
     client: Client,
     stranger: Client,
     database: Database,
     service: Service,
-    scopes: list[Scope],
-    expected: dict[str, int],
+    case: tuple[list[Scope], dict[str, int]],
 ) -> None:
     """Each scope opens its own routes and no other."""
+    scopes, expected = case
     await client.post("/v1/events", json=accepted("2026-11-19T09:00:00"), headers=ONE)
     _, headers = await make(database, service, *scopes)
 

@@ -15,6 +15,8 @@ from rebate_monitor.api.service import Service
 from rebate_monitor.domain.event import EventType
 
 TAXPAYER = "91350100M000100Y43"
+PAID = ndjson([event("paid", "2026-11-20T09:00:00")])
+XML = {"Content-Type": "text/xml"}
 
 
 @pytest.fixture
@@ -90,12 +92,12 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "invalid": ("post", "/v1/events", {"json": {}, "headers": ONE}),
     "not-json": ("post", "/v1/events", {"data": b"{", "headers": ONE}),
-    "some": ("post", "/v1/events", {"json": [{}, event("paid", "2026-11-20T09:00:00")], "headers": BATCH}),
+    "some": ("post", "/v1/events", {"data": b"[{}, %b]" % PAID, "headers": BATCH}),
     "all": ("post", "/v1/events", {"json": [{}, {}], "headers": BATCH}),
     "none": ("post", "/v1/events", {"data": b"\n", "headers": STREAM}),
     "strict": ("post", "/v1/events", {"data": ndjson([{}]), "headers": STREAM | STRICT}),
     "too-many": ("post", "/v1/events", {"data": b"[" + b"{}," * 5000 + b"{}]", "headers": BATCH}),
-    "another-type": ("post", "/v1/events", {"data": b"<x/>", "headers": {"Content-Type": "text/xml"}}),
+    "another-type": ("post", "/v1/events", {"data": b"<x/>", "headers": XML}),
 }  # fmt: skip
 TEMPLATES = {"/v1/cases/case-1", "/v1/cases/case-2", "/v1/cases/nothing"}
 

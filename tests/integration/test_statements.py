@@ -1,0 +1,243 @@
+"""SQL: every named statement is understood, hot ones use their index, keys contain the case."""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cloud_events import Json
+from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.metrics import windows
+from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.statements import (
+    UnknownStatementError,
+    sql_folder,
+    statement,
+    statements,
+)
+
+ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
+NOW = datetime(2026, 11, 23, 10, 0, tzinfo=SHANGHAI)
+TODAY = NOW.date()
+CASES = 20_000
+
+FILL = f"""
+INSERT INTO case_event (case_id, source, id, event_type, time, data, digest, received_at)
+SELECT 'case-' || n, '/s', 'e-' || k, 'rebate.case.reviewed', now(), '{{}}', '\\x00', now()
+FROM generate_series(1, {CASES}) AS n, generate_series(1, 2) AS k;
+INSERT INTO rebate_case (case_id, status, settled_verdict, normal, city, urgent_at, breach_at,
+                         at_risk_at, stopped_on, counted_workdays, events)
+SELECT 'case-' || n,
+       CASE WHEN n % 20 = 0 THEN 'running' ELSE 'stopped' END,
+       CASE WHEN n % 20 = 0 THEN NULL ELSE 'met' END,
+       true, '4301' || (n % 14) || '0',
+       CASE WHEN n % 20 = 0 THEN timestamptz '2026-11-01' + n * interval '1 minute'
+            ELSE 'infinity' END,
+       CASE WHEN n % 20 = 0 THEN timestamptz '2026-11-01' + n * interval '1 minute' END,
+       CASE WHEN n % 20 = 0 THEN timestamptz '2026-10-30' + n * interval '1 minute' END,
+       CASE WHEN n % 20 <> 0 THEN date '2022-01-01' + n % 1700 END,
+       n % 9, 2
+FROM generate_series(1, {CASES}) AS n;
+INSERT INTO tally (figure, category, stopped_on, cases, workdays_sum, judged, in_time, same_day)
+SELECT 'stopped', category, date '2000-01-01' + n, 5, 10, 5, 5, 0
+FROM generate_series(1, 9800) AS n, unnest(ARRAY['I', 'II', 'III', 'IV', 'unknown']) AS category;
+ANALYZE;
+"""
+
+
+@pytest.fixture
+async def filled(database: Database) -> AsyncIterator[Connection]:
+    """Lend a connection to a database with enough rows for indexes to matter."""
+    async with database.connection() as connection:
+        await connection.execute(FILL)
+        yield connection
+
+
+async def plan(connection: Connection, name: str, *arguments: object) -> Json:
+    """Return the plan of a named statement."""
+    text = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {statement(name)}", *arguments)
+    root: Json = json.loads(text)[0]["Plan"]
+    return root
+
+
+def nodes(root: Json) -> Iterator[Json]:
+    """Yield every node of a plan."""
+    yield root
+    for inner in root.get("Plans", ()):
+        yield from nodes(inner)
+
+
+def indexes(root: Json) -> set[str]:
+    """Return the names of the indexes that a plan uses."""
+    return {node["Index Name"] for node in nodes(root) if "Index Name" in node}
+
+
+def scanned(root: Json) -> set[str]:
+    """Return the names of the tables that a plan reads from end to end."""
+    return {node["Relation Name"] for node in nodes(root) if node["Node Type"] == "Seq Scan"}
+
+
+@ON_BOTH
+async def test_every_statement_prepares(database: Database) -> None:
+    """PostgreSQL knows every table, column and type that a statement names."""
+    async with database.connection() as connection:
+        for name, text in statements().items():
+            prepared = await connection.prepare(text)
+            assert prepared is not None, name
+
+
+def test_every_statement_is_found_by_its_name() -> None:
+    """A name leads to one statement, an unknown name to an error."""
+    files = (sql_folder() / "queries").glob("*.sql")
+    marks = sum(file.read_text("utf-8").count("-- name: ") for file in files)
+
+    assert marks == len(statements())
+    assert all(statement(name) for name in statements())
+    with pytest.raises(UnknownStatementError):
+        statement("no_such_statement")
+
+
+@ON_BOTH
+async def test_events_of_cases_uses_the_key(filled: Connection) -> None:
+    """The events of a batch's cases are found by the primary key."""
+    told = await plan(filled, "events_of_cases", [f"case-{n}" for n in range(50)])
+
+    assert {"case_event_pkey"} == indexes(told)
+    assert set() == scanned(told)
+
+
+@ON_BOTH
+async def test_lock_cases_uses_the_key(filled: Connection) -> None:
+    """The rows of a batch's cases are found by the primary key."""
+    told = await plan(filled, "lock_cases", [f"case-{n}" for n in range(50)])
+
+    assert {"rebate_case_pkey"} == indexes(told)
+    assert set() == scanned(told)
+
+
+def listing(**wanted: object) -> list[Any]:
+    """Return the arguments of list_cases: now, six filters, the keyset, the page's size."""
+    names = ("status", "verdict", "category", "city", "office", "due_before", "urgent_at")
+    return [NOW, *(wanted.get(name) for name in (*names, "case_id")), wanted.get("limit", 51)]
+
+
+@ON_BOTH
+async def test_a_page_of_cases_uses_the_order_of_its_index(filled: Connection) -> None:
+    """The first page is read off the index, without sorting all cases."""
+    told = await plan(filled, "list_cases", *listing())
+
+    assert {"rebate_case_urgent"} == indexes(told)
+    assert "Sort" not in {node["Node Type"] for node in nodes(told)}
+
+
+@ON_BOTH
+async def test_a_later_page_begins_at_its_place(filled: Connection) -> None:
+    """A deep page costs what the first one costs: the keyset is a condition of the index."""
+    place = {"urgent_at": "2026-11-10 00:00:00+08", "case_id": "case-9"}
+
+    told = await plan(filled, "list_cases", *listing(**place))
+
+    (scan,) = [node for node in nodes(told) if node.get("Index Name") == "rebate_case_urgent"]
+    assert "urgent_at" in scan["Index Cond"]
+
+
+@ON_BOTH
+async def test_deep_pages_stay_quick_however_often(filled: Connection) -> None:
+    """Once PostgreSQL may choose a plan for any arguments, a deep page still reads few rows."""
+    prepared = await filled.prepare(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement('list_cases')}"
+    )
+    place = {"urgent_at": "infinity", "case_id": "case-9", "limit": 10}
+
+    for _ in range(8):
+        (told,) = json.loads(await prepared.fetchval(*listing(**place)))
+
+    assert told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"] < 100
+
+
+@ON_BOTH
+async def test_a_page_of_one_city_uses_its_index(filled: Connection) -> None:
+    """The list of a city is read off the index of cities."""
+    told = await plan(filled, "list_cases", *listing(city="430130"))
+
+    assert {"rebate_case_city_urgent"} == indexes(told)
+    assert set() == scanned(told)
+
+
+@ON_BOTH
+async def test_a_scrape_reads_only_its_windows(filled: Connection) -> None:
+    """The sums of stopped cases are read off the days of the windows, not off all years."""
+    firsts = windows(TODAY)
+    earliest = min(firsts.values())
+
+    told = await plan(
+        filled, "stopped_by_window", list(firsts), list(firsts.values()), earliest, TODAY
+    )
+
+    assert {"tally_cell"} == indexes(told)
+    assert "tally" not in scanned(told)
+
+
+@ON_BOTH
+async def test_performance_reads_only_its_period(filled: Connection) -> None:
+    """The stopped cases of a month are found by their day."""
+    first, last = date(2026, 3, 1), date(2026, 3, 31)
+
+    told = await plan(filled, "stopped_distribution", first, last, "none")
+
+    assert {"rebate_case_stopped"} == indexes(told)
+    assert set() == scanned(told)
+
+
+@ON_BOTH
+async def test_what_time_decides_next_is_indexed(filled: Connection) -> None:
+    """The cases that breach or come at risk within a day are found by their instants."""
+    for column, index in (
+        ("breach_at", "rebate_case_breach"),
+        ("at_risk_at", "rebate_case_at_risk"),
+    ):
+        text = await filled.fetchval(
+            f"EXPLAIN (FORMAT JSON) SELECT case_id FROM rebate_case"  # noqa: S608 - two known columns
+            f" WHERE settled_verdict IS NULL AND {column} > $1 AND {column} <= $2",
+            NOW - timedelta(hours=2),
+            NOW,
+        )
+        assert {index} == indexes(json.loads(text)[0]["Plan"])
+
+
+@ON_BOTH
+@pytest.mark.parametrize("table", ["case_event", "rebate_case"])
+async def test_every_key_contains_the_case(database: Database, table: str) -> None:
+    """Each primary key and unique index of a case-owned table could be distributed by case."""
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "SELECT indexrelid::regclass::text AS name,"
+            " ARRAY(SELECT attname::text FROM pg_attribute"
+            "       WHERE attrelid = indrelid AND attnum = ANY (indkey::int2[])) AS columns"
+            " FROM pg_index WHERE indrelid = $1::text::regclass AND indisunique",
+            table,
+        )
+
+    keys = {row["name"]: row["columns"] for row in rows}
+    assert f"{table}_pkey" in keys
+    assert {} == {name: columns for name, columns in keys.items() if "case_id" not in columns}
+
+
+@ON_BOTH
+async def test_there_are_no_triggers(database: Database) -> None:
+    """What happens to a row stands in the statement that does it."""
+    async with database.connection() as connection:
+        triggers = await connection.fetch("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")
+
+    assert [] == triggers
+
+
+@ON_BOTH
+async def test_no_extension_is_needed(database: Database) -> None:
+    """A plain PostgreSQL will do."""
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT extname FROM pg_extension")
+
+    assert {"plpgsql"} == {row["extname"] for row in rows}
