@@ -53,7 +53,7 @@ EXAMPLE = (
 )
 
 
-@click.command()
+@click.command(short_help="Try it: the whole service with a simulated province.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port [the first free from 8080].")
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Another seed, another province."

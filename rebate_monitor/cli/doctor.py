@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 import click
 from rich.console import Console
@@ -21,24 +22,36 @@ MAX_CLOCK_SKEW = timedelta(seconds=5)
 NOTICE_MONTH = 12
 
 
+class Level(StrEnum):
+    """How a finding is."""
+
+    FINE = "[green]ok  [/green]"
+    NOTE = "[yellow]note[/yellow]"
+    WRONG = "[red]!!! [/red]"
+
+    @staticmethod
+    def of(*, is_fine: bool) -> "Level":
+        """Return FINE or WRONG."""
+        return Level.FINE if is_fine else Level.WRONG
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at: fine, or what is wrong and what to do."""
+    """One thing that was looked at, with what to do about it."""
 
-    is_fine: bool
+    level: Level
     text: str
 
 
-@click.command()
+@click.command(short_help="Say in plain words what is wrong.")
 @click.option("--deep", is_flag=True, help="Also compare the tallies with a full recount.")
 def doctor(*, deep: bool) -> None:
     """Check the configuration, the database, the calendar and the policies."""
     console, is_well = Console(), True
     settings = session.told_settings()
     for finding in _findings(settings, deep=deep):
-        is_well = is_well and finding.is_fine
-        mark = "[green]ok[/green]  " if finding.is_fine else "[red]!!![/red]"
-        console.print(f"{mark} {finding.text}", soft_wrap=True, highlight=False)
+        is_well = is_well and finding.level is not Level.WRONG
+        console.print(f"{finding.level} {finding.text}", soft_wrap=True, highlight=False)
     if not is_well:
         raise SystemExit(1)
     console.print("nothing is wrong")
@@ -46,7 +59,7 @@ def doctor(*, deep: bool) -> None:
 
 def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     place = "REBATE_DATABASE_URL" if settings.database_url else f"embedded in {settings.data_dir}"
-    yield Finding(is_fine=True, text=f"settings: readable; the database is {place}")
+    yield Finding(level=Level.FINE, text=f"settings: readable; the database is {place}")
     with session.plain_errors():
         rules = rulebook(settings)
     yield from rule_findings(rules, utc_now())
@@ -59,14 +72,17 @@ def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
     today = local_date(now)
     applied = rules.policies.on(today)
     if applied.policy is None:
-        yield Finding(is_fine=False, text=f"policies: none is in force on {today}")
+        yield Finding(level=Level.WRONG, text=f"policies: none is in force on {today}")
+    elif applied.lapsed:
+        text = f"policies: {applied.policy.id} ended on {applied.policy.effective_to}; "
+        text += "later cases are judged by it and marked lapsed"
+        yield Finding(level=Level.NOTE, text=text)
     else:
-        state = f"lapsed on {applied.policy.effective_to}, carried over" if applied.lapsed else ""
-        yield Finding(is_fine=True, text=f"policies: {applied.policy.id} judges today {state}")
+        yield Finding(level=Level.FINE, text=f"policies: {applied.policy.id} judges today")
     until = rules.calendar.published_until
     next_year_due = today.month == NOTICE_MONTH and until.year <= today.year
     yield Finding(
-        is_fine=today <= until and not next_year_due,
+        level=Level.of(is_fine=today <= until and not next_year_due),
         text=f"calendar: published until {until}; later days are estimates",
     )
 
@@ -75,56 +91,59 @@ async def _database_findings(server: session.Server, *, deep: bool) -> list[Find
     async with open_database(server.dsn) as database:
         try:
             async with database.connection() as connection:
-                findings = await _server_findings(connection)
-            if deep and all(finding.is_fine for finding in findings):
+                findings = await _server_findings(connection, server)
+            if deep and not any(finding.level is Level.WRONG for finding in findings):
                 findings.append(await _tally_finding(database))
         except DatabaseAwayError as error:
-            return [Finding(is_fine=False, text=f"database: cannot be used ({error})")]
+            return [Finding(level=Level.WRONG, text=f"database: cannot be used ({error})")]
         return findings
 
 
-async def _server_findings(connection: Connection) -> list[Finding]:
-    version = connection.get_server_version()
+async def _server_findings(connection: Connection, server: session.Server) -> list[Finding]:
+    major = connection.get_server_version().major
+    version = await connection.fetchval("SHOW server_version")
     fsync = await connection.fetchval("SHOW fsync")
     skew = abs(await connection.fetchval("SELECT now()") - datetime.now(UTC))
     findings = [
         Finding(
-            is_fine=version.major >= MINIMUM_VERSION,
-            text=f"database: PostgreSQL {version.major}.{version.minor}, needs {MINIMUM_VERSION}",
+            level=Level.of(is_fine=major >= MINIMUM_VERSION),
+            text=f"database: PostgreSQL {version}; {MINIMUM_VERSION} or later is needed",
         ),
-        Finding(is_fine=fsync == "on", text=f"database: fsync is {fsync}"),
+        Finding(level=Level.of(is_fine=fsync == "on"), text=f"database: fsync is {fsync}"),
         Finding(
-            is_fine=skew < MAX_CLOCK_SKEW,
+            level=Level.of(is_fine=skew < MAX_CLOCK_SKEW),
             text=f"database: its clock differs by {skew.total_seconds():.1f} seconds",
         ),
-        await _migration_finding(connection),
+        await _migration_finding(connection, server),
     ]
-    if findings[-1].is_fine:
+    if findings[-1].level is Level.FINE:
         findings.append(await _key_finding(connection))
     return findings
 
 
-async def _migration_finding(connection: Connection) -> Finding:
+async def _migration_finding(connection: Connection, server: session.Server) -> Finding:
     try:
         missing = await missing_migrations(connection)
     except MigrationError as error:
-        return Finding(is_fine=False, text=f"migrations: {error}")
+        return Finding(level=Level.WRONG, text=f"migrations: {error}")
+    if missing and server.embedded:
+        return Finding(level=Level.NOTE, text="migrations: none yet; the first command makes them")
     if missing:
         text = f"migrations: {missing[0].name} is missing, run `rebate-monitor migrate`"
-        return Finding(is_fine=False, text=text)
-    return Finding(is_fine=True, text="migrations: up to date")
+        return Finding(level=Level.WRONG, text=text)
+    return Finding(level=Level.FINE, text="migrations: up to date")
 
 
 async def _key_finding(connection: Connection) -> Finding:
     count = sum(key.revoked_at is None for key in await list_keys(connection))
-    return Finding(is_fine=True, text=f"keys: {count} in force")
+    return Finding(level=Level.FINE, text=f"keys: {count} in force")
 
 
 async def _tally_finding(database: Database) -> Finding:
     differences = await compare_tallies(database, local_date(utc_now()))
     if not differences:
-        return Finding(is_fine=True, text="tallies: equal to a full recount")
+        return Finding(level=Level.FINE, text="tallies: equal to a full recount")
     return Finding(
-        is_fine=False,
+        level=Level.WRONG,
         text=f"tallies: {len(differences)} cells differ from a recount; report this as a fault",
     )

@@ -57,7 +57,7 @@ class Imported:
     figures: dict[Scope, Performance]
 
 
-@click.command("import")
+@click.command("import", short_help="Take a file of events, NDJSON or CSV.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--format",
@@ -162,19 +162,26 @@ def _show(imported: Imported) -> None:
         for reason, count in imported.reasons.counts.most_common(SHOWN_REASONS):
             table.add_row(str(count), str(imported.reasons.places[reason]), reason)
         console.print(table)
-    table = Table(
-        "scope", "stopped", "mean workdays", "target", "median", "p90", "in time", "same day",
-        "open", "mean if open stopped now",
-        title="All normal cases now stored",
-    )  # fmt: skip
-    for scope, figures in imported.figures.items():
-        table.add_row(
-            scope, str(figures.n), _number(figures.mean_workdays), _number(figures.target_workdays),
-            _number(figures.median), _number(figures.p90), _share(figures.in_time_rate),
-            _share(figures.same_day_rate), str(figures.open_n),
-            _number(figures.mean_if_open_stopped_now),
-        )  # fmt: skip
-    console.print(table)
+    console.print(_figure_table(imported.figures))
+
+
+def _figure_table(figures: dict[Scope, Performance]) -> Table:
+    table = Table("", *figures, title="All normal cases now stored 全部正常件")
+    lines: dict[str, Callable[[Performance], str]] = {
+        "stopped 已办结": lambda told: str(told.n),
+        "mean workdays 平均工作日": lambda told: _number(told.mean_workdays),
+        "target 目标": lambda told: _number(told.target_workdays),
+        "median 中位数": lambda told: _number(told.median),
+        "p90": lambda told: _number(told.p90),
+        "in time 限时办结率": lambda told: _share(told.in_time_rate),
+        "same day 即报即办率": lambda told: _share(told.same_day_rate),
+        "amount-weighted mean 按金额加权": lambda told: _number(told.amount_weighted_mean),
+        "still open 在办": lambda told: str(told.open_n),
+        "mean if they stopped now 若即刻办结": lambda told: _number(told.mean_if_open_stopped_now),
+    }
+    for label, show in lines.items():
+        table.add_row(label, *(show(told) for told in figures.values()))
+    return table
 
 
 def _number(value: float | None) -> str:

@@ -11,7 +11,7 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.keys import ApiKey, Scope, create_key, list_keys, revoke_key
 
 
-@click.group()
+@click.group(short_help="Make, list and revoke keys.")
 def keys() -> None:
     """Make, list and revoke the keys of producers and readers."""
 

@@ -16,7 +16,7 @@ from rebate_monitor.storage.migrations import Migration, migrate
 RETRY_SECONDS = 1.0
 
 
-@click.command("migrate")
+@click.command("migrate", short_help="Bring the database to this version.")
 @click.option(
     "--wait", type=click.IntRange(0, 3600), default=0, help="Seconds to wait for the database."
 )
@@ -40,7 +40,7 @@ async def _migrate(dsn: str, wait: int) -> tuple[Migration, ...]:
         return await migrate(database)
 
 
-@click.command("recompute")
+@click.command("recompute", short_help="Fold every stored case anew.")
 def recompute_cases() -> None:
     """Fold every stored case anew, after a change of policies or of the calendar.
 

@@ -13,7 +13,7 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.quarantine import Quarantined, list_quarantine
 
 
-@click.group()
+@click.group(short_help="Look at refused events, and replay them.")
 def quarantine() -> None:
     """Look at refused events, and decide them anew after a fix."""
 

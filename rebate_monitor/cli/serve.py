@@ -22,7 +22,7 @@ WATCH_EVERY_SECONDS = 1.0
 log = structlog.get_logger()
 
 
-@click.command()
+@click.command(short_help="Run the service.")
 @click.option("--host", help="Address to listen on [REBATE_HOST, 127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port [REBATE_PORT, 8080].")
 @click.option(

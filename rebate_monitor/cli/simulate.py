@@ -45,7 +45,7 @@ class Simulation:
         return (told_until - self.first) / (self.until - self.first)
 
 
-@click.command()
+@click.command(short_help="Make up a province: to a file, or posted to a service.")
 @click.option("--seed", default=1, show_default=True, help="The same seed makes the same province.")
 @click.option(
     "--from",

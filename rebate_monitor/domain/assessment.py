@@ -98,9 +98,7 @@ def assess(case: Case, calendar: WorkCalendar) -> Assessment:
     counted_on = _counted_on(case, clock)
     counted = clock.workdays_on(counted_on)
     reached = (
-        _Instants()
-        if limit is None
-        else _instants(clock, calendar, limit, case.policy.policy)
+        _Instants() if limit is None else _instants(clock, calendar, limit, case.policy.policy)
     )
     stopped = case.status is Status.STOPPED
     waits = case.status is Status.SUSPENDED
@@ -197,9 +195,7 @@ def _counted_on(case: Case, clock: Clock) -> date:
     return last.end or max(last.start, clock.counts_from)
 
 
-def _instants(
-    clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy | None
-) -> _Instants:
+def _instants(clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy | None) -> _Instants:
     warn = policy.warn_workdays_left if policy else 0
     return _Instants(
         due_date=clock.day_reaching(limit),

@@ -48,8 +48,8 @@ class Clock:
     def day_reaching(self, count: int) -> date | None:
         """Return the first day whose count is at least `count`, if the clock ever gets there.
 
-        That is a workday, or the day of acceptance itself. A clock whose last span has no end gets everywhere. Raises CalendarRangeError when that
-        day lies beyond the calendar.
+        That is a workday, or the day of acceptance itself. A clock whose last span has no end gets
+        everywhere. Raises CalendarRangeError when that day lies beyond the calendar.
         """
         before = 0
         for span in self.spans:
