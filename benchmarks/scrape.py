@@ -1,7 +1,7 @@
 """A scrape at 10,000 and 100,000 stored cases, and the same figures by GROUP BY.
 
-The cases are a simulated province over one year, taken in through the real writer into a PostgreSQL of the
-benchmark's own; figures are read and rendered as `GET /metrics` does it.
+The cases are a simulated province over one year, taken in through the real writer into a
+PostgreSQL of the benchmark's own; figures are read and rendered as `GET /metrics` does it.
 """
 
 import os

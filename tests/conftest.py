@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from server_folder import new_folder
 
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
@@ -23,6 +22,7 @@ from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.migrations import migrate
+from server_folder import new_folder
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")

@@ -15,7 +15,6 @@ from pathlib import Path
 import asyncpg
 import psutil
 import pytest
-from server_folder import new_folder
 
 from rebate_monitor.embedded_postgres import (
     AlreadyServing,
@@ -29,6 +28,7 @@ from rebate_monitor.embedded_postgres import (
     claim_service,
     wheel_bin_dir,
 )
+from server_folder import new_folder
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 

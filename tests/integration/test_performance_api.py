@@ -184,7 +184,7 @@ async def test_a_mean_just_over_the_target_does_not(client: Client) -> None:
     assert (3.01, False) == (categories_1_2["mean_workdays"], categories_1_2["meets_target"])
 
 
-BY = {
+BY: dict[str, dict[str, tuple[float | None, ...]]] = {
     "category": {
         "I": (2, 1.5, 1, 2.0, 0, 1, 0),
         "II": (1, 5.0, 0, None, 1, 0, 0),

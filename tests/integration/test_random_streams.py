@@ -1,4 +1,4 @@
-"""The promise of the house: whatever comes in whatever order, cases and tallies come out the same."""
+"""The promise of the house: whatever comes in whatever order, cases and tallies are the same."""
 
 import asyncio
 import json
@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable
 
 import pytest
+
 from cloud_events import Json, accepted, event, ndjson
 from conftest import Client, FixedClock
-
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest.recompute import recompute
@@ -27,7 +27,8 @@ def random_case(rng: random.Random, subject: str) -> list[Json]:
     day = rng.randint(1, 20)
 
     def moment() -> str:
-        return f"2026-{rng.choice((9, 10, 11)):02}-{rng.randint(day, 22):02}T{rng.randint(0, 23):02}:00:00"
+        month, on, hour = rng.choice((9, 10, 11)), rng.randint(day, 22), rng.randint(0, 23)
+        return f"2026-{month:02}-{on:02}T{hour:02}:00:00"
 
     makers: list[Callable[[], Json]] = [
         lambda: accepted(

@@ -151,10 +151,9 @@ async def test_deep_pages_stay_quick_however_often(filled: Connection) -> None:
     )
     place = {"urgent_at": "infinity", "case_id": "case-9", "limit": 10}
 
-    for _ in range(8):
-        (told,) = json.loads(await prepared.fetchval(*listing(**place)))
+    plans = [json.loads(await prepared.fetchval(*listing(**place)))[0]["Plan"] for _ in range(8)]
 
-    assert told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"] < 100
+    assert [p for p in plans if p["Shared Hit Blocks"] + p["Shared Read Blocks"] > 100] == []
 
 
 @ON_BOTH
