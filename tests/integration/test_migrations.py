@@ -158,6 +158,20 @@ async def test_a_failing_migration_leaves_nothing_behind(empty: Database) -> Non
     assert (fixed,) == await migrate(empty, (*PACKAGED, fixed))
 
 
+async def test_a_migration_and_its_line_in_the_ledger_are_one(empty: Database) -> None:
+    """When the ledger cannot take a migration, what it made is gone as well."""
+    await migrate(empty)
+    double = next_migration(
+        "CREATE TABLE half (); INSERT INTO schema_migration (number, name, digest)"
+        " SELECT max(number) + 1, 'x', 'y' FROM schema_migration"
+    )
+
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await migrate(empty, (*PACKAGED, double))
+
+    assert TABLES == await tables(empty)
+
+
 async def test_a_failing_first_migration_leaves_an_empty_ledger(empty: Database) -> None:
     """On a fresh database only the empty ledger is left, and migrating goes on from there."""
     failing = Migration(number=1, name="0001_broken", text="CREATE TABLE half (); SELECT 1 / 0")
