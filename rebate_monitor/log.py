@@ -9,8 +9,11 @@ import structlog
 def configure_logging(log_format: str = "auto", level: str = "info") -> None:
     """Set up structlog; `auto` is for people on a terminal and JSON otherwise."""
     human = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    # Tracebacks without local variables: those may hold a key or an event.
     renderer: structlog.types.Processor = (
-        structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if human
+        else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from rebate_monitor.api.app import build_app
@@ -142,11 +143,11 @@ def service(database: Database, settings: Settings, clock: FixedClock) -> Servic
     return compose(settings, database, clock)
 
 
-Client = TestClient  # the short name that tests annotate with
+Client = TestClient[web.Request, web.Application]  # the short name that tests annotate with
 
 
 @pytest.fixture
-async def client(service: Service) -> AsyncIterator["TestClient"]:
+async def client(service: Service) -> AsyncIterator[Client]:
     """Return an HTTP client of the real application, with a key for everything."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
     async with TestClient(TestServer(build_app(service)), headers=headers) as opened:
@@ -154,7 +155,7 @@ async def client(service: Service) -> AsyncIterator["TestClient"]:
 
 
 @pytest.fixture
-async def stranger(service: Service) -> AsyncIterator["TestClient"]:
+async def stranger(service: Service) -> AsyncIterator[Client]:
     """Return an HTTP client without a key."""
     async with TestClient(TestServer(build_app(service))) as opened:
         yield opened

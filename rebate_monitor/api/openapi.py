@@ -54,6 +54,10 @@ DATA = {
 }
 
 
+EMPTY_DATA = (wire.NoData, wire.ApprovedData)
+"""What may be told as null or not at all."""
+
+
 @cache
 def openapi_document() -> Json:
     """Return the document; every route of the application is in it."""
@@ -124,7 +128,7 @@ def _event_schema() -> Json:
 
 def _data_schema(data: type) -> Json:
     schema = {"$ref": f"#/components/schemas/{data.__name__}"}
-    return {"anyOf": [schema, {"type": "null"}]} if data is wire.NoData else schema
+    return {"anyOf": [schema, {"type": "null"}]} if data in EMPTY_DATA else schema
 
 
 def _paths() -> Json:

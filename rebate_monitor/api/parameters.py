@@ -10,6 +10,7 @@ from aiohttp import web
 from rebate_monitor.api.problems import InvalidProblem
 
 CITY = re.compile(r"[1-9][0-9]{5}")
+DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 OFFICE = re.compile(r"1[0-9]{10}")
 MAX_DIGITS = 9
 T = TypeVar("T")
@@ -41,6 +42,8 @@ def parameter(request: web.Request, name: str, parse: Callable[[str], T]) -> T |
 def a_date(value: str) -> date:
     """Parse a calendar date."""
     try:
+        if not DATE.fullmatch(value):
+            raise ValueError  # noqa: TRY301 - week dates and the like are ISO, too, but not ours
         return date.fromisoformat(value)
     except ValueError:
         raise ValueError("must be a date such as 2026-11-20") from None

@@ -6,6 +6,7 @@ was not told.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ ENVELOPE = ("id", "source", "type", "subject", "time")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
 BOOLEAN_FIELDS = ("whitelisted", "cash_refund")
 REQUIRED = ("subject", "type", "time")
+TO_THE_MINUTE = re.compile(r"(T[0-9]{2}:[0-9]{2})(?![:0-9])")  # as spreadsheets write times
 SHORT_TYPES = {event_type.rpartition(".")[2]: event_type for event_type in EventType}
 
 
@@ -88,7 +90,7 @@ def _row_id(told: Mapping[str, str]) -> str:
 
 def _instant(text: str, offset: str | None) -> str:
     """Write `2026-11-20 09:15:00` as RFC 3339; the offset is only added when one was told."""
-    instant = text.replace(" ", "T", 1)
+    instant = TO_THE_MINUTE.sub(r"\1:00", text.replace(" ", "T", 1))
     has_offset = instant.endswith("Z") or "+" in instant or instant.count("-") > 2  # noqa: PLR2004 - a date has two
     return instant if has_offset or offset is None else f"{instant}{offset}"
 

@@ -136,6 +136,8 @@ class NoData(msgspec.Struct, forbid_unknown_fields=True):
     """Data of the events that need none."""
 
 
+NO_DATA, NULL = msgspec.Raw(b"{}"), msgspec.Raw(b"null")
+
 _EVENT = msgspec.json.Decoder(EventEnvelope)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _DATA: dict[EventType, msgspec.json.Decoder[Any]] = {
@@ -145,7 +147,7 @@ _DATA: dict[EventType, msgspec.json.Decoder[Any]] = {
     EventType.APPROVED: msgspec.json.Decoder(ApprovedData),
     EventType.RETRACTED: msgspec.json.Decoder(RetractedData),
 }
-_NO_DATA: msgspec.json.Decoder[Any] = msgspec.json.Decoder(NoData | None)
+_NO_DATA: msgspec.json.Decoder[Any] = msgspec.json.Decoder(NoData)
 
 
 _DATA_FIELDS: dict[EventType, tuple[str, ...]] = {
@@ -287,7 +289,7 @@ def _check_time(time: datetime, now: datetime, max_ahead: timedelta) -> None:
 
 def _decode_data(event_type: EventType, raw: msgspec.Raw) -> EventData:
     try:
-        told: Any = _DATA.get(event_type, _NO_DATA).decode(raw)
+        told: Any = _DATA.get(event_type, _NO_DATA).decode(NO_DATA if raw == NULL else raw)
     except msgspec.ValidationError as error:
         raise RejectedError(_explain(error, event_type)) from error
     except JSON_ERRORS as error:

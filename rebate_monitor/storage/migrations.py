@@ -121,7 +121,12 @@ def _missing(known: Iterable[Migration], applied: dict[int, asyncpg.Record]) -> 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
     async with connection.transaction():
-        await connection.execute(migration.text)
+        try:
+            await connection.execute(migration.text)
+        except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
+            raise MigrationError(
+                f"{migration.name} failed, nothing of it is kept: {error}"
+            ) from error
         await connection.execute(
             "INSERT INTO schema_migration (number, name, digest) VALUES ($1, $2, $3)",
             migration.number,

@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,9 @@ def folder() -> Iterator[Path]:
     for process in psutil.process_iter(["cmdline"]):
         if process.info["cmdline"] and str(made) in " ".join(process.info["cmdline"]):
             process.send_signal(signal.SIGQUIT)
+            with suppress(psutil.Error):
+                process.wait(10)
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

@@ -192,3 +192,11 @@ def test_headers_that_lack_a_column(header: list[str], missing: str) -> None:
     """A header without a needed column names what is missing and what was found."""
     with pytest.raises(CsvHeaderError, match=f"missing: {missing} "):
         check_header(header)
+
+
+def test_a_time_to_the_minute_is_completed() -> None:
+    """Spreadsheets write times without seconds; with the offset told they are instants."""
+    row = {"subject": "c", "type": "paid", "time": "2026-11-20 09:15"}
+    told = list(csv_events([row], CsvDefaults(source="/x", offset="+08:00")))
+
+    assert '"2026-11-20T09:15:00+08:00"' in told[0].decode()

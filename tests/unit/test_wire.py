@@ -290,7 +290,7 @@ ENVELOPE_REFUSALS = [
     ("subject", ["a"], "subject: expected `str`, got `array`"),
     ("data", "text", "data: expected `object`, got `str`; data of rebate.case.accepted has office"),
     ("data", [], "data: expected `object`, got `array`"),
-    ("data", None, "data: expected `object`, got `null`"),
+    ("data", None, "data.office: missing; must be 11 digits"),
     ("datacontenttype", 1, "datacontenttype: expected `str | null`, got `int`"),
 ]
 
@@ -413,7 +413,7 @@ def test_refusals_of_attributes(kind: str, field: str, value: object, rule: str)
         ("retracted", {"id": "a\u0000"}, "data.id: holds a control character, which no text may"),
         ("retracted", {"id": "a", "source": "\n"}, "data.source: holds a control character"),
         ("paid", {"amount": 1}, "data.amount: unknown field; rebate.case.paid needs no data"),
-        ("resumed", [], "data: expected `object | null`, got `array`; rebate.case.resumed needs"),
+        ("resumed", [], "data: expected `object`, got `array`; rebate.case.resumed needs no data"),
     ],
 )
 def test_refusals_of_data(kind: str, data: object, expected: str) -> None:
