@@ -16,10 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+from rebate_monitor.api.service import Service
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.metrics import FiguresCollector, windows
-from rebate_monitor.server import Service, compose
+from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.simulation.province import Province
 from rebate_monitor.storage.database import open_database

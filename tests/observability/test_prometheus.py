@@ -72,7 +72,8 @@ async def query(session: aiohttp.ClientSession, url: str, expression: str) -> li
 
 @pytest.fixture
 async def server(service: Service) -> AsyncIterator[TestServer]:
-    async with TestServer(build_app(service)) as opened:
+    opened = TestServer(build_app(service))
+    async with opened:
         yield opened
 
 

@@ -196,7 +196,8 @@ def test_headers_that_lack_a_column(header: list[str], missing: str) -> None:
 
 def test_a_time_to_the_minute_is_completed() -> None:
     """Spreadsheets write times without seconds; with the offset told they are instants."""
-    row = {"subject": "c", "type": "paid", "time": "2026-11-20 09:15"}
+    row: dict[str | None, str | list[str] | None] = {"subject": "c", "type": "paid"}
+    row["time"] = "2026-11-20 09:15"
     told = list(csv_events([row], CsvDefaults(source="/x", offset="+08:00")))
 
     assert '"2026-11-20T09:15:00+08:00"' in told[0].decode()
