@@ -9,7 +9,7 @@ import click
 import structlog
 
 from rebate_monitor.cli import session
-from rebate_monitor.embedded_postgres import EmbeddedPostgres, claim_service
+from rebate_monitor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, claim_service
 from rebate_monitor.log import configure_logging
 from rebate_monitor.server import Loop, compose, run, stop_on_signals
 from rebate_monitor.settings import Settings
@@ -62,6 +62,15 @@ def _say_address(settings: Settings) -> Callable[[int], None]:
     return lambda port: click.echo(f"rebate_monitor: http://{settings.host}:{port}/", err=True)
 
 
+async def _start_again(embedded: EmbeddedPostgres) -> None:
+    try:
+        await asyncio.to_thread(embedded.start)
+    except EmbeddedPostgresError as error:  # a full disk, say: tried again until it is mended
+        log.exception("database.start_failed", cause=str(error))
+    else:
+        log.warning("database.restarted")
+
+
 def watching(
     embedded: EmbeddedPostgres | None, database: Database, stop: asyncio.Event
 ) -> Iterable[Loop]:
@@ -74,7 +83,6 @@ def watching(
             async with database.connection() as connection:
                 await connection.execute("SELECT 1")
         except DatabaseAwayError:
-            await asyncio.to_thread(embedded.start)
-            log.warning("database.restarted")
+            await _start_again(embedded)
 
     return [every(WATCH_EVERY_SECONDS, watch, "watch", stop)]

@@ -14,6 +14,7 @@ from rebate_monitor.storage.statements import sql_folder
 MINIMUM_VERSION = 15
 LOCK = "rebate_monitor.migrations"
 LOCK_POLL_SECONDS = 0.2
+STATEMENT_SECONDS = 24 * 3600.0  # an index on a large table may take its time
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -122,7 +123,7 @@ def _missing(known: Iterable[Migration], applied: dict[int, asyncpg.Record]) -> 
 async def _apply(connection: Connection, migration: Migration) -> None:
     async with connection.transaction():
         try:
-            await connection.execute(migration.text)
+            await connection.execute(migration.text, timeout=STATEMENT_SECONDS)
         except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
             raise MigrationError(
                 f"{migration.name} failed, nothing of it is kept: {error}"
