@@ -18,7 +18,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
 from rebate_monitor.places import places
-from rebate_monitor.policy_file import policy_book, read_config
+from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.tallies import compact
@@ -38,7 +38,12 @@ def utc_now() -> datetime:
 
 def rulebook(settings: Settings) -> Rulebook:
     """Build the rules from the packaged policies, the configuration and the calendar."""
-    return Rulebook(policies=policy_book(_config(settings)), calendar=work_calendar())
+    config = _config(settings)
+    try:
+        policies = policy_book(config)
+    except PolicyFileError as error:
+        raise PolicyFileError(f"{settings.config}: {error}") from error
+    return Rulebook(policies=policies, calendar=work_calendar())
 
 
 def _config(settings: Settings) -> dict[str, Any]:

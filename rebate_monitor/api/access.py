@@ -19,6 +19,8 @@ NO_KEY = (
 async def require(request: web.Request, scope: Scope) -> Principal:
     """Return who asks; raise UnauthorizedProblem, ForbiddenProblem or DatabaseAwayError."""
     principal = await _principal(request)
+    if not principal.may(scope) and principal is ANONYMOUS:
+        raise UnauthorizedProblem(NO_KEY)
     if not principal.may(scope):
         raise ForbiddenProblem(f"this needs a key with the scope {scope}")
     return principal

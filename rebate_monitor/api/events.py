@@ -25,7 +25,7 @@ from rebate_monitor.api.views import encode, report_view, to_builtins
 from rebate_monitor.ingest.array import elements
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.lines import Line, lines
-from rebate_monitor.ingest.wire import JSON_ERRORS, is_json
+from rebate_monitor.ingest.wire import JSON_ERRORS, MAX_EVENT_BYTES, is_json
 from rebate_monitor.ingest.writer import Report
 from rebate_monitor.storage.database import DatabaseAwayError
 from rebate_monitor.storage.keys import Scope
@@ -98,6 +98,8 @@ def _note(report: Report) -> None:
 
 
 async def _post_one(request: web.Request, body: bytes, name: str, *, strict: bool) -> web.Response:
+    if len(body) > MAX_EVENT_BYTES:
+        raise TooLargeProblem(f"{len(body)} bytes: one event has up to {MAX_EVENT_BYTES}")
     if not is_json(body):
         raise NotJsonProblem("the body must be one CloudEvents event as JSON, encoded in UTF-8")
     return one_response(await _take(request, [body], name, strict=strict))

@@ -107,11 +107,14 @@ def problem_response(problem: ProblemError) -> web.Response:
     )
 
 
+NO_SUCH_ADDRESS = "there is nothing at this address; /openapi.json lists what there is"
+
+
 def http_problem(error: web.HTTPException) -> web.Response:
     """Turn aiohttp's own refusals into problems, keeping headers such as Allow."""
     kind = error.reason.lower().replace(" ", "-")
     problem = ProblemError(
-        error.text or error.reason,
+        NO_SUCH_ADDRESS if error.status == NotFoundProblem.status else error.text or error.reason,
         {k: v for k, v in error.headers.items() if k.lower() != "content-type"},
     )
     problem.status, problem.kind, problem.title = error.status, kind, error.reason

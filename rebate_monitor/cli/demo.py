@@ -29,7 +29,7 @@ from rebate_monitor.simulation.province import Event, Province
 from rebate_monitor.storage.database import open_database
 from rebate_monitor.storage.migrations import migrate
 
-DEMO_FOLDER = "demo"
+DEMO_FOLDER, MARK = "demo", "this-is-a-demo"
 HISTORY = timedelta(days=60)
 LIVE_EVERY_SECONDS = 1.0
 CHUNK_EVENTS = 1_000
@@ -68,10 +68,10 @@ def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
     settings = replace(
         told,
         database_url=None,
-        data_dir=data_dir or _usable_folder(told.data_dir / DEMO_FOLDER),
+        data_dir=_demo_folder(data_dir or _usable_folder(told.data_dir / DEMO_FOLDER)),
         host="127.0.0.1",
-        port=free_port() if port is None else port,
-        admin_key=told.admin_key or secrets.token_urlsafe(24),
+        port=_port(port, told),
+        admin_key=secrets.token_urlsafe(24),
         anonymous_read=True,
         log_level="warning",
     )
@@ -81,6 +81,26 @@ def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
         stack.enter_context(claim_service(settings.data_dir))
         server = stack.enter_context(session.database_server(settings))
         session.run(_demo(settings, server, seed))
+    click.echo(f"\nThe demo has ended; {settings.data_dir} is emptied at its next start.", err=True)
+
+
+def _port(port: int | None, told: Settings) -> int:
+    if port is not None:
+        return port
+    return told.port if "REBATE_PORT" in os.environ else free_port()
+
+
+def _demo_folder(folder: Path) -> Path:
+    """Mark a folder as the demo's own; refuse one with a database that no demo made."""
+    mark = folder / MARK
+    if (folder / "pgdata").exists() and not mark.exists():
+        raise click.ClickException(
+            f"{folder} holds a database that is not a demo's, and a demo empties its database: "
+            "name another folder with --data-dir"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return folder
 
 
 def _usable_folder(wanted: Path) -> Path:
@@ -89,7 +109,10 @@ def _usable_folder(wanted: Path) -> Path:
     PostgreSQL refuses to run as root, and as another user it cannot enter root's own folders.
     """
     fallback = Path(tempfile.gettempdir()) / f"rebate-monitor-demo-{os.getuid()}"
+    is_new = not (wanted / "pgdata").exists()
     with suppress(FolderError), EmbeddedPostgres(wanted):
+        if is_new:
+            (wanted / MARK).touch()
         return wanted
     click.echo(f"PostgreSQL cannot use {wanted}; the demo's data is in {fallback}", err=True)
     return fallback
@@ -101,9 +124,9 @@ async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
     async with open_database(server.dsn) as database:
         await migrate(database)
         service = compose(settings, database)
-        watch = watching(server.embedded, database, stop)
 
         def beside(port: int) -> Iterable[Loop]:
+            watch = watching(server.embedded, database, stop)
             return [*watch, _simulate(_url(port), settings, seed, console, stop)]
 
         await run(service, stop, _welcome(console, settings), beside)
@@ -176,8 +199,8 @@ async def _post_live(province: Province, office: Producer, console: Console) -> 
 
 def _state(counts: Counts, now: datetime) -> str:
     return (
-        f"live: {counts.accepted:,} events accepted, {counts.duplicate:,} duplicate, "
-        f"{counts.rejected:,} refused on purpose ({now.astimezone(SHANGHAI):%H:%M:%S} in Changsha)"
+        f"{now.astimezone(SHANGHAI):%H:%M:%S} live: {counts.accepted:,} accepted, "
+        f"{counts.duplicate:,} duplicate, {counts.rejected:,} refused on purpose"
     )
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.recompute import count_stale
 from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
@@ -44,7 +45,7 @@ class Finding:
 
 
 @click.command(short_help="Say in plain words what is wrong.")
-@click.option("--deep", is_flag=True, help="Also compare the tallies with a full recount.")
+@click.option("--deep", is_flag=True, help="Also fold every case anew and recount the tallies.")
 def doctor(*, deep: bool) -> None:
     """Check the configuration, the database, the calendar and the policies."""
     console, is_well = Console(), True
@@ -64,7 +65,7 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         rules = rulebook(settings)
     yield from rule_findings(rules, utc_now())
     with session.plain_errors(), session.database_server(settings) as server:
-        yield from session.run(_database_findings(server, deep=deep))
+        yield from session.run(_database_findings(server, rules if deep else None))
 
 
 def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
@@ -87,12 +88,14 @@ def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
     )
 
 
-async def _database_findings(server: session.Server, *, deep: bool) -> list[Finding]:
+async def _database_findings(server: session.Server, rules: Rulebook | None) -> list[Finding]:
+    """Look at the database; with rules also at every case in it."""
     async with open_database(server.dsn) as database:
         try:
             async with database.connection() as connection:
                 findings = await _server_findings(connection, server)
-            if deep and not any(finding.level is Level.WRONG for finding in findings):
+            if rules and all(finding.level is Level.FINE for finding in findings):
+                findings.append(await _stale_finding(database, rules))
                 findings.append(await _tally_finding(database))
         except DatabaseAwayError as error:
             return [Finding(level=Level.WRONG, text=f"database: cannot be used ({error})")]
@@ -137,6 +140,14 @@ async def _migration_finding(connection: Connection, server: session.Server) -> 
 async def _key_finding(connection: Connection) -> Finding:
     count = sum(key.revoked_at is None for key in await list_keys(connection))
     return Finding(level=Level.FINE, text=f"keys: {count} in force")
+
+
+async def _stale_finding(database: Database, rules: Rulebook) -> Finding:
+    stale = await count_stale(database, rules)
+    if not stale:
+        return Finding(level=Level.FINE, text="cases: every row is what its events fold to")
+    text = f"cases: {stale} rows were made under other rules, run `rebate-monitor recompute`"
+    return Finding(level=Level.WRONG, text=text)
 
 
 async def _tally_finding(database: Database) -> Finding:

@@ -1,6 +1,8 @@
 """`rebate-monitor import`: take a file of events."""
 
+import codecs
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +31,9 @@ from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.figures import Period, read_distributions
 
 CHUNK_EVENTS = 1_000
+BLOCK_BYTES = 1 << 20
+ENCODINGS = ("utf-8-sig", "gb18030")
+OFFSET = re.compile(r"Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]")
 SHOWN_REASONS = 10
 FIRST_DAY = date(2000, 1, 1)
 
@@ -57,6 +62,14 @@ class Imported:
     figures: dict[Scope, Performance]
 
 
+def _check_offset(
+    _context: click.Context, _option: click.Parameter, told: str | None
+) -> str | None:
+    if told is not None and not OFFSET.fullmatch(told):
+        raise click.BadParameter("must be such as +08:00")
+    return told
+
+
 @click.command("import", short_help="Take a file of events, NDJSON or CSV.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -70,6 +83,7 @@ class Imported:
 @click.option(
     "--offset",
     metavar="+08:00",
+    callback=_check_offset,
     help="Offset of CSV times that carry none; without it such rows are refused.",
 )
 def import_file(file: Path, file_format: str, source: str | None, offset: str | None) -> None:
@@ -84,8 +98,8 @@ def import_file(file: Path, file_format: str, source: str | None, offset: str | 
     with session.plain_errors(), session.database_server(settings) as server:
         imported = session.run(_import(settings, server, file, defaults if as_csv else None))
     _show(imported)
-    if imported.report.rejected:
-        click.echo("See them with `rebate-monitor quarantine list`.")
+    if 0 < imported.report.rejected == imported.report.total:
+        raise SystemExit(1)
 
 
 async def _import(
@@ -114,13 +128,30 @@ def _ndjson_bodies(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _csv_bodies(stream: BinaryIO, defaults: CsvDefaults) -> Iterator[bytes]:
-    text = (line.decode("utf-8-sig", "replace") for line in iter(stream.readline, b""))
+    encoding = _encoding(stream)
+    text = (line.decode(encoding) for line in iter(stream.readline, b""))
     rows = csv.DictReader(text)
     try:
         check_header(rows.fieldnames or ())
     except CsvHeaderError as error:
         raise click.ClickException(str(error)) from error
     return csv_events(rows, defaults)
+
+
+def _encoding(stream: BinaryIO) -> str:
+    """Return the encoding in which the whole file can be read; Excel in China writes GBK."""
+    for encoding in ENCODINGS:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        stream.seek(0)
+        try:
+            for block in iter(lambda: stream.read(BLOCK_BYTES), b""):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            continue
+        stream.seek(0)
+        return encoding
+    raise click.ClickException("the file is neither UTF-8 nor GBK: save it as CSV UTF-8")
 
 
 async def _take(
@@ -162,6 +193,9 @@ def _show(imported: Imported) -> None:
         for reason, count in imported.reasons.counts.most_common(SHOWN_REASONS):
             table.add_row(str(count), str(imported.reasons.places[reason]), reason)
         console.print(table)
+        click.echo("They are kept: see `rebate-monitor quarantine list`.")
+        if any("timezone" in reason for reason in imported.reasons.counts):
+            click.echo("Times carry no offset: if they are Chinese time, add --offset +08:00.")
     console.print(_figure_table(imported.figures))
 
 

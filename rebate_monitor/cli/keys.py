@@ -28,6 +28,8 @@ def keys() -> None:
 )
 def create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a key for NAME and print it; it is shown this once and kept only as a digest."""
+    if not name.strip() or not name.isprintable():
+        raise click.BadParameter("must name who holds the key", param_hint="NAME")
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
         key_id, key = session.run(_create(settings, server, name, frozenset(map(Scope, scopes))))
@@ -45,7 +47,7 @@ def list_all() -> None:
     if not found:
         click.echo("there are no keys yet: `rebate-monitor keys create NAME --scope events:write`")
         return
-    table = Table("id", "name", "scopes", "made", "revoked")
+    table = Table("id", "name", "scopes", "made (+08:00)", "revoked (+08:00)")
     for key in found:
         revoked = f"{key.revoked_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if key.revoked_at else ""
         made = f"{key.created_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

@@ -24,10 +24,11 @@ class InOrder(click.Group):
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rebate-monitor")
 def main() -> None:
-    """Working-day clocks, figures and breach alerts for export tax rebates.
+    """Working-day clocks and figures for export tax rebates.
 
     Settings come from REBATE_* environment variables; README lists them. Without
-    REBATE_DATABASE_URL an embedded PostgreSQL runs under REBATE_DATA_DIR (./rebate-data).
+    REBATE_DATABASE_URL an embedded PostgreSQL runs under REBATE_DATA_DIR (./rebate-data); every
+    command needs the same settings as `serve`.
     """
 
 

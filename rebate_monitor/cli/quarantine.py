@@ -1,8 +1,6 @@
 """`rebate-monitor quarantine`: look at refused events and decide them anew."""
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import SHANGHAI
@@ -20,7 +18,8 @@ def quarantine() -> None:
 
 @quarantine.command("list")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-def list_all(limit: int) -> None:
+@click.option("--body", is_flag=True, help="Show what was sent, too; it may be confidential.")
+def list_all(limit: int, *, body: bool) -> None:
     """List refused events, the latest first, with the reason of each."""
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
@@ -28,13 +27,21 @@ def list_all(limit: int) -> None:
     if not kept:
         click.echo("the quarantine is empty: every event so far was taken")
         return
-    table = Table("last seen", "times", "from", "case", "event", "reason")
     for event in kept:
-        refused = event.refused
-        seen = f"{event.last_seen_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
-        names = (refused.case_id or "?", refused.id or "?", refused.reason)
-        table.add_row(seen, str(event.times), event.received_from, *names)
-    Console().print(table)
+        click.echo(_text(event, with_body=body))
+
+
+def _text(event: Quarantined, *, with_body: bool) -> str:
+    refused = event.refused
+    seen = f"{event.last_seen_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}+08:00"
+    lines = [
+        f"{seen}  {event.times} times  from {event.received_from}",
+        f"  case {refused.case_id or '?'}  event {refused.id or '?'}",
+        f"  {refused.reason}",
+    ]
+    if with_body:
+        lines.append(f"  {refused.body.decode('utf-8', 'replace')}")
+    return "\n".join(lines)
 
 
 @quarantine.command("replay")

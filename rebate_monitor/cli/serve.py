@@ -1,6 +1,7 @@
 """`rebate-monitor serve`: run the service."""
 
 import asyncio
+import errno
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -47,15 +48,23 @@ async def _serve(settings: Settings, server: session.Server) -> None:
         if server.embedded:
             await migrate(database)
         service = compose(settings, database)
-        watch = watching(server.embedded, database, stop)
         try:
-            await run(service, stop, _say_address(settings), lambda _port: watch)
+            await run(
+                service,
+                stop,
+                _say_address(settings),
+                lambda _port: watching(server.embedded, database, stop),
+            )
         except OSError as error:
-            raise click.ClickException(
-                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
-                "is another service using it? choose another with --port"
-            ) from error
+            raise click.ClickException(_cannot_listen(settings, error)) from error
     log.info("service.stopped")
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> str:
+    said = f"cannot listen on {settings.host}:{settings.port} ({error.strerror or error})"
+    if error.errno == errno.EADDRINUSE:
+        return f"{said}; is another service using it? choose another port with --port"
+    return said
 
 
 def _say_address(settings: Settings) -> Callable[[int], None]:

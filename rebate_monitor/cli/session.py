@@ -73,6 +73,8 @@ def database_server(settings: Settings) -> Iterator[Server]:
     if settings.database_url:
         yield Server(dsn=settings.database_url)
         return
+    if not (settings.data_dir / "pgdata").exists():
+        click.echo(f"making a new database in {settings.data_dir.resolve()}", err=True)
     embedded = EmbeddedPostgres(settings.data_dir)
     with plain_errors():
         dsn = embedded.start()

@@ -19,7 +19,27 @@ ENVELOPE = ("id", "source", "type", "subject", "time")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
 BOOLEAN_FIELDS = ("whitelisted", "cash_refund")
 REQUIRED = ("subject", "type", "time")
-TO_THE_MINUTE = re.compile(r"(T[0-9]{2}:[0-9]{2})(?![:0-9])")  # as spreadsheets write times
+TIME = re.compile(
+    r"([0-9]{4})[-/]([0-9]{1,2})[-/]([0-9]{1,2})[T ]([0-9]{1,2}):([0-9]{2})"
+    r"(?::([0-9]{2}(?:\.[0-9]+)?))?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
+THOUSANDS = re.compile(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?")
+CHINESE_NAMES = {
+    "rebate_type": {
+        "免退税": "exempt_refund",
+        "免抵退税": "exempt_credit_refund",
+        "代办退税": "agency",
+        "其他": "other",
+    },
+    "reason": {
+        "补正": "supplement",
+        "疑点核实": "verification",
+        "函调": "correspondence",
+        "实地核查": "onsite",
+        "暂不办理": "hold",
+        "其他": "other",
+    },
+}
 SHORT_TYPES = {event_type.rpartition(".")[2]: event_type for event_type in EventType}
 
 
@@ -89,13 +109,19 @@ def _row_id(told: Mapping[str, str]) -> str:
 
 
 def _instant(text: str, offset: str | None) -> str:
-    """Write `2026-11-20 09:15:00` as RFC 3339; the offset is only added when one was told."""
-    instant = TO_THE_MINUTE.sub(r"\1:00", text.replace(" ", "T", 1))
-    has_offset = instant.endswith("Z") or "+" in instant or instant.count("-") > 2  # noqa: PLR2004 - a date has two
-    return instant if has_offset or offset is None else f"{instant}{offset}"
+    """Write `2026/11/6 9:15` as RFC 3339; the offset is only added when one was told."""
+    found = TIME.fullmatch(text)
+    if found is None:
+        return text
+    year, month, day, hour, minute, second, told = found.groups()
+    moment = f"{int(hour):02}:{minute}:{second or '00'}{told or offset or ''}"
+    return f"{year}-{int(month):02}-{int(day):02}T{moment}"
 
 
 def _value(name: str, value: str) -> object:
+    """Read a cell as people write it: a Chinese name, yes and no, thousands set apart."""
     if name in BOOLEAN_FIELDS:
         return BOOLEANS.get(value.lower(), value)
-    return value
+    if name == "amount_cny" and THOUSANDS.fullmatch(value):
+        return value.replace(",", "")
+    return CHINESE_NAMES.get(name, {}).get(value, value)

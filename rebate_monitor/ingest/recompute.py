@@ -5,7 +5,13 @@ from collections.abc import Callable
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import difference
 from rebate_monitor.storage.case_events import events_of_cases
-from rebate_monitor.storage.case_rows import case_ids_after, case_row, lock_cases, write_cases
+from rebate_monitor.storage.case_rows import (
+    case_ids_after,
+    case_row,
+    lock_cases,
+    stored_cases,
+    write_cases,
+)
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.tallies import add_deltas
 
@@ -25,6 +31,20 @@ async def recompute(
         last, done = case_ids[-1], done + len(case_ids)
         progress(done)
     return done
+
+
+async def count_stale(database: Database, rulebook: Rulebook) -> int:
+    """Count the cases whose row is not what their events fold to under these rules."""
+    last, stale = "", 0
+    while case_ids := await _next_page(database, last):
+        async with database.transaction(snapshot=True) as connection:
+            rows = await stored_cases(connection, case_ids)
+            stored = await events_of_cases(connection, case_ids)
+        for case_id, events in stored.items():
+            fresh = case_row(*rulebook.assess(case_id, [known.event for known in events]))
+            stale += not rows[case_id].stands_as(fresh)
+        last = case_ids[-1]
+    return stale
 
 
 async def _next_page(database: Database, last: str) -> list[str]:

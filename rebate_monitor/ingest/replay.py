@@ -4,7 +4,7 @@ from datetime import datetime
 
 from rebate_monitor.ingest.decision import Incoming, Result
 from rebate_monitor.ingest.wire import Rejection, decode_event
-from rebate_monitor.ingest.writer import Report, Writer
+from rebate_monitor.ingest.writer import Reception, Report, Writer
 from rebate_monitor.storage.case_events import NewEvent
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.quarantine import lock_quarantined, quarantine_page, release
@@ -35,7 +35,8 @@ class _Page:
             Incoming(index=index, body=body, decoded=self._decode(body))
             for index, body in enumerate(kept.values())
         ]
-        decision = await self.writer.store(connection, batch, RECEIVED_FROM, self.now)
+        reception = Reception(received_from=RECEIVED_FROM, at=self.now, is_replay=True)
+        decision = await self.writer.store(connection, batch, reception)
         digests = list(kept)
         taken = [digests[r.index] for r in decision.results if not r.outcome.is_refusal]
         await release(connection, taken)

@@ -47,6 +47,11 @@ class Report:
     results: Sequence[Result] = field(default=())
 
     @property
+    def total(self) -> int:
+        """How many events were told."""
+        return self.accepted + self.duplicate + self.rejected
+
+    @property
     def results_omitted(self) -> int:
         """How many results were cut."""
         return self.duplicate + self.rejected - len(self.results)
@@ -79,6 +84,16 @@ class Report:
 
 def _ignore(_seconds: float) -> None:
     return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """How a batch came in: from whom, when, all or nothing, and whether from the quarantine."""
+
+    received_from: str
+    at: datetime
+    strict: bool = False
+    is_replay: bool = False
 
 
 class RefusedWholeError(Exception):
@@ -120,10 +135,11 @@ class Writer:
         ]
         if not batch:
             return Report()
+        reception = Reception(received_from=received_from, at=now, strict=strict)
         started = time.perf_counter()
         try:
             decision = await self.database.retrying(
-                lambda connection: self.store(connection, batch, received_from, now, strict=strict)
+                lambda connection: self.store(connection, batch, reception)
             )
         except RefusedWholeError as refused:
             return refused.report
@@ -131,28 +147,29 @@ class Writer:
         return Report.of(decision.results)
 
     async def store(
-        self,
-        connection: Connection,
-        batch: Sequence[Incoming],
-        received_from: str,
-        now: datetime,
-        *,
-        strict: bool = False,
+        self, connection: Connection, batch: Sequence[Incoming], reception: Reception
     ) -> Decision:
-        """Store one batch within a transaction that the caller commits."""
+        """Store one batch within a transaction that the caller commits.
+
+        What a replay refuses again was counted and kept before: it is left as it is.
+        """
         case_ids = {i.decoded.event.case_id for i in batch if isinstance(i.decoded, NewEvent)}
         locked = await lock_cases(connection, case_ids)
         known_cases = [case_id for case_id, row in locked.items() if row.events]
         stored = await events_of_cases(connection, known_cases)
         decision = decide(batch, _digests(stored))
-        if strict and decision.refused:
+        if reception.strict and decision.refused:
             raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
-        await append_events(connection, decision.new, now)
+        await append_events(connection, decision.new, reception.at)
         rows = self._fold(stored, decision.new)
         await write_cases(connection, rows)
         deltas = difference([locked[row.case_id] for row in rows], rows)
-        await add_deltas(connection, deltas | event_deltas(decision.results))
-        await quarantine(connection, map(_refused, decision.refused), received_from, now)
+        replayed = reception.is_replay
+        told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
+        await add_deltas(connection, deltas | event_deltas(told))
+        if not replayed:
+            refused = map(_refused, decision.refused)
+            await quarantine(connection, refused, reception.received_from, reception.at)
         return decision
 
     def _fold(

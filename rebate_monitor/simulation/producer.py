@@ -130,7 +130,7 @@ class Producer:
                 url, data=body, headers=headers, allow_redirects=False
             ) as response:
                 return _counts(response.status, response.headers, await response.read())
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ProducerError(f"{self._url}: events cannot be posted to such a URL") from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError) as error:
             raise _AwayError(f"{type(error).__name__}: {error}") from error

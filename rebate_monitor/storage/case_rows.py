@@ -16,6 +16,7 @@ from rebate_monitor.storage.statements import statement
 ADD_MISSING_CASES = statement("add_missing_cases")
 LOCK_CASES = statement("lock_cases")
 WRITE_CASES = statement("write_cases")
+ROWS_OF_CASES = statement("rows_of_cases")
 CASE_IDS_AFTER = statement("case_ids_after")
 
 
@@ -37,6 +38,11 @@ class StoredCase:
     in_time: bool | None
     same_day: bool | None
     events: int
+
+    def stands_as(self, other: "StoredCase") -> bool:
+        """Say whether the other row says the same of the case."""
+        names = StoredCase.__dataclass_fields__
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +132,13 @@ COLUMNS = (
     "ended_at", "stopped_on", "counted_workdays", "running_since", "due_date", "at_risk_at",
     "breach_at", "urgent_at", "in_time", "same_day",
 )  # fmt: skip
+
+
+async def stored_cases(connection: Connection, case_ids: list[str]) -> dict[str, StoredCase]:
+    """Return the rows of these cases as they stand, without locking them."""
+    return {
+        row["case_id"]: stored_case(row) for row in await connection.fetch(ROWS_OF_CASES, case_ids)
+    }
 
 
 async def write_cases(connection: Connection, rows: list[CaseRow]) -> None:

@@ -67,6 +67,12 @@ WHERE ($2::text IS NULL OR status = $2)
 ORDER BY rebate_case.urgent_at, case_id
 LIMIT $10
 
+-- name: rows_of_cases
+SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
+       at_risk_at, due_date, breach_at, in_time, same_day, events
+FROM rebate_case
+WHERE case_id = ANY ($1::text[])
+
 -- name: case_ids_after
 -- Every case in pages, for a recompute.
 SELECT case_id FROM rebate_case WHERE case_id > $1 ORDER BY case_id LIMIT $2

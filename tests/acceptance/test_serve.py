@@ -310,3 +310,45 @@ def test_the_doctor_says_what_is_wrong(folder: Path) -> None:
 
     assert told.returncode == 1
     assert "cannot be used" in told.stdout
+
+
+def test_the_doctor_finds_rows_of_other_rules(folder: Path, shared: Path) -> None:
+    """After a change of policy `doctor --deep` asks for a recompute, and is content after it."""
+    call(folder, "import", str(shared / "data" / "permit_receipts.ndjson"))
+    config = folder / "config.toml"
+    config.write_text(
+        '[[policy]]\nid = "hunan-2023-46"\ntitle = "x"\neffective_from = 2023-10-26\n'
+        "limits = { default = 10 }\n",
+        encoding="utf-8",
+    )
+    told = {"REBATE_CONFIG": str(config)}
+    before = call(folder, "doctor", "--deep", **told)
+    call(folder, "recompute", **told)
+    after = call(folder, "doctor", "--deep", **told)
+
+    assert (1, 0) == (before.returncode, after.returncode)
+    assert "run `rebate-monitor recompute`" in before.stdout
+
+
+def test_a_demo_leaves_a_real_database_alone(folder: Path) -> None:
+    """A folder with a database that no demo made is refused, and nothing in it is touched."""
+    call(folder, "keys", "create", "office", "--scope", "cases:read")
+    refused = call(folder, "demo", "--data-dir", str(folder / "data"))
+
+    assert refused.returncode == 1
+    assert "is not a demo's" in refused.stderr
+    assert "office" in call(folder, "keys", "list").stdout
+
+
+def test_a_csv_from_chinese_excel_is_read(folder: Path) -> None:
+    """GBK, slashes in dates, thousands set apart and Chinese names are what people have."""
+    file = folder / "导出.csv"
+    file.write_bytes(
+        "case_id,type,time,office,category,amount_cny,rebate_type\n"
+        '长沙-1,accepted,2026/11/2 9:05,14301000000,II,"1,234,567.80",免抵退税\n'.encode("gb18030")
+    )
+    told = call(folder, "import", str(file), "--offset", "+08:00")
+    again = call(folder, "import", str(file), "--offset", "+08:00")
+
+    assert "1 accepted, 0 duplicate, 0 rejected" in told.stdout
+    assert "0 accepted, 1 duplicate, 0 rejected" in again.stdout
