@@ -122,7 +122,7 @@ async def test_sigterm_ends_with_exit_code_0(folder: Path, session: aiohttp.Clie
 
 
 async def _slow_post(session: aiohttp.ClientSession, url: str) -> int:
-    body = json.dumps(accepted("2026-11-20T09:00:00")).encode()
+    body = json.dumps(accepted("2024-11-20T09:00:00")).encode()
 
     async def slowly() -> AsyncIterator[bytes]:
         yield body[:10]
@@ -141,7 +141,7 @@ async def test_kill_9_loses_nothing_that_was_acknowledged(
 
     async def flood(url: str) -> None:
         for number in range(10_000):
-            told = accepted("2026-11-20T09:00:00", subject=f"case-{number}", id=f"e-{number}")
+            told = accepted("2024-11-20T09:00:00", subject=f"case-{number}", id=f"e-{number}")
             async with session.post(f"{url}/v1/events", json=told, headers=EVENT) as response:
                 if response.status == 201:
                     acknowledged.append(told["subject"])
@@ -170,7 +170,7 @@ async def test_a_killed_postgres_is_started_again(
 ) -> None:
     """SIGKILL of the embedded PostgreSQL: 503 at most for a while, then the same cases again."""
     with serving(folder) as service:
-        told = accepted("2026-11-20T09:00:00")
+        told = accepted("2024-11-20T09:00:00")
         await session.post(f"{service.url}/v1/events", json=told, headers=EVENT)
         before = await (await session.get(f"{service.url}/v1/cases/case-1")).read()
         pid = int((folder / "data" / "pgdata" / "postmaster.pid").read_text().splitlines()[0])
@@ -243,7 +243,7 @@ async def test_an_unreachable_database_is_waited_out(
         ready = await session.get(f"{service.url}/readyz")
         healthy = await session.get(f"{service.url}/healthz")
         posted = await session.post(
-            f"{service.url}/v1/events", json=accepted("2026-11-20T09:00:00"), headers=EVENT
+            f"{service.url}/v1/events", json=accepted("2024-11-20T09:00:00"), headers=EVENT
         )
 
     assert (ready.status, healthy.status, posted.status) == (503, 200, 503)
@@ -265,8 +265,8 @@ def test_an_import_says_what_was_refused_and_why(folder: Path) -> None:
     file = folder / "events.csv"
     file.write_text(
         "subject,type,time,office,category\n"
-        "c-1,accepted,2026-11-20 09:00:00,14301000000,I\n"
-        "c-2,accepted,2026-11-20 09:00:00,999,I\n",
+        "c-1,accepted,2024-11-20 09:00:00,14301000000,I\n"
+        "c-2,accepted,2024-11-20 09:00:00,999,I\n",
         encoding="utf-8",
     )
 
@@ -345,7 +345,7 @@ def test_a_csv_from_chinese_excel_is_read(folder: Path) -> None:
     file = folder / "导出.csv"
     file.write_bytes(
         "case_id,type,time,office,category,amount_cny,rebate_type\n"
-        '长沙-1,accepted,2026/11/2 9:05,14301000000,II,"1,234,567.80",免抵退税\n'.encode("gb18030")
+        '长沙-1,accepted,2024/11/2 9:05,14301000000,II,"1,234,567.80",免抵退税\n'.encode("gb18030")
     )
     told = call(folder, "import", str(file), "--offset", "+08:00")
     again = call(folder, "import", str(file), "--offset", "+08:00")
