@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,14 +100,20 @@ async def run(
     beside: Callable[[int], Iterable[Loop]] = lambda _port: (),
 ) -> None:
     """Serve until `stop` is set; `started` is told the port, and so is who adds loops `beside`."""
-    async with listening(service) as port, asyncio.TaskGroup() as loops:
-        loops.create_task(every(COMPACT_EVERY_SECONDS, _compaction(service), "compaction", stop))
-        for loop in beside(port):
-            loops.create_task(loop)
-        log.info("service.started", host=service.settings.host, port=port)
-        started(port)
-        await stop.wait()
-        log.info("service.draining")
+    async with AsyncExitStack() as open_doors:
+        port = await open_doors.enter_async_context(listening(service))
+        compaction = every(COMPACT_EVERY_SECONDS, _compaction(service), "compaction", stop)
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(loop) for loop in (compaction, *beside(port))]
+            log.info("service.started", host=service.settings.host, port=port)
+            started(port)
+            try:
+                await stop.wait()
+                log.info("service.draining")
+            finally:
+                await open_doors.aclose()  # before the loops end: they may be slow, a client not
+            for loop in loops:
+                loop.cancel()
 
 
 def _compaction(service: Service) -> Callable[[], Any]:

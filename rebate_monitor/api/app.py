@@ -25,6 +25,7 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 UNROUTED = "unrouted"
+CLIENT_LEFT = 499  # the client went away before there was an answer
 PROBES = ("/healthz", "/readyz", "/metrics")
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Measure a request and write its one log line; a path may name a case, so only the route."""
     structlog.contextvars.clear_contextvars()  # one task serves all requests of a connection
     started = time.perf_counter()
-    code = 499  # the client went away before there was an answer
+    code = CLIENT_LEFT
     in_flight = request.app[IN_FLIGHT]
     try:
         with in_flight.request():
@@ -79,7 +80,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
-async def explain_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def explain_errors(  # noqa: PLR0911 - the table from error to answer
+    request: web.Request, handler: Handler
+) -> web.StreamResponse:
     """Turn every error into problem details."""
     try:
         return await handler(request)
@@ -88,6 +91,8 @@ async def explain_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except DatabaseAwayError as error:
         log.warning("database.away", cause=str(error))
         return problem_response(UnavailableProblem("the database is away; send the same again"))
+    except ConnectionResetError:
+        return web.Response(status=CLIENT_LEFT)  # nobody reads it; the log line says what happened
     except web.HTTPRequestEntityTooLarge:
         return problem_response(
             TooLargeProblem(f"a body has at most {events.MAX_BODY_BYTES} bytes")

@@ -38,7 +38,7 @@ ACCEPTED_TYPES = (EVENT, BATCH, STREAM, f"{BINARY} with ce-* headers")
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_BATCH_EVENTS = 5_000
-STREAM_CHUNK_EVENTS = 1_000
+STREAM_CHUNK_EVENTS, STREAM_CHUNK_BYTES = 1_000, 4 * 1024 * 1024
 
 UNREADABLE = "the body broke off, or is not encoded as its Content-Encoding says"
 STREAM_BROKE = (
@@ -139,11 +139,13 @@ def _all_lines(body: bytes) -> list[Line]:
 
 async def _chunks(source: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
     chunk: list[Line] = []
+    held = 0
     async for line in source:
         chunk.append(line)
-        if len(chunk) >= STREAM_CHUNK_EVENTS:
+        held += len(line.body)
+        if len(chunk) >= STREAM_CHUNK_EVENTS or held >= STREAM_CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, held = [], 0
     if chunk:
         yield chunk
 

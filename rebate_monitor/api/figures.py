@@ -1,5 +1,6 @@
 """GET /v1/performance, /v1/calendar and /v1/policies."""
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
@@ -71,14 +72,22 @@ def _groups(told: Distributions, period: Period) -> Sequence[str | None]:
 def _group_view(
     service: Service, period: Period, told: Distributions, group: str | None, scope: Scope
 ) -> PerformanceGroupView:
-    """Sum up one group in one scope, against the target in force on the period's last day."""
-    target = service.rulebook.policies.on(period.last).target(scope)
+    """Sum up one group in one scope, against the target in force on its last day."""
+    target = service.rulebook.policies.on(_last_day(period, group)).target(scope)
     return PerformanceGroupView(
         group=group,
         scope=scope,
         **asdict(told.performance(group, scope, target)),
         **asdict(told.sum_left_out(group, scope)),
     )
+
+
+def _last_day(period: Period, group: str | None) -> date:
+    """Return the last day of the period, or of the month that is the group."""
+    if period.by != "month" or group is None:
+        return period.last
+    year, month = map(int, group.split("-"))
+    return min(period.last, date(year, month, monthrange(year, month)[1]))
 
 
 async def get_calendar(request: web.Request) -> web.Response:

@@ -20,7 +20,7 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 
 async def get_quarantine(request: web.Request) -> web.Response:
     """Answer a page of refused events, the latest first."""
-    await require(request, Scope.ADMIN)
+    principal = await require(request, Scope.ADMIN)
     allow_only(request, ["limit", "cursor"])
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     after = parameter(request, "cursor", _place)
@@ -28,7 +28,10 @@ async def get_quarantine(request: web.Request) -> web.Response:
         kept = await list_quarantine(connection, limit + 1, after)
     shown = kept[:limit]
     view = QuarantineView(
-        events=[quarantined_view(event) for event in shown],
+        events=[
+            quarantined_view(event, sensitive=principal.may(Scope.SENSITIVE_READ))
+            for event in shown
+        ],
         next=_cursor(shown[-1]) if len(kept) > limit else None,
     )
     return web.Response(body=encode(view), content_type="application/json")
@@ -43,12 +46,12 @@ async def post_replay(request: web.Request) -> web.Response:
     return web.Response(body=encode(report_view(report)), content_type="application/json")
 
 
-def quarantined_view(event: Quarantined) -> QuarantinedView:
-    """Lay a kept event out; what is not text is shown with replacement characters."""
+def quarantined_view(event: Quarantined, *, sensitive: bool) -> QuarantinedView:
+    """Lay a kept event out; what was sent may be confidential, so it needs `sensitive:read`."""
     return QuarantinedView(
         digest=event.digest.hex(),
         reason=event.refused.reason,
-        body=event.refused.body.decode("utf-8", "replace"),
+        body=event.refused.body.decode("utf-8", "replace") if sensitive else None,
         case_id=event.refused.case_id,
         source=event.refused.source,
         id=event.refused.id,

@@ -160,11 +160,11 @@ class CalendarView(msgspec.Struct, kw_only=True):
 
 
 class QuarantinedView(msgspec.Struct, kw_only=True):
-    """A refused event; `body` is what was sent, as far as it is text."""
+    """A refused event; `body` is what was sent, null without the scope `sensitive:read`."""
 
     digest: str
     reason: str
-    body: str
+    body: str | None
     case_id: str | None
     source: str | None
     id: str | None

@@ -145,7 +145,10 @@ async def _key_finding(connection: Connection) -> Finding:
 async def _stale_finding(database: Database, rules: Rulebook) -> Finding:
     stale = await count_stale(database, rules)
     if not stale:
-        return Finding(level=Level.FINE, text="cases: every row is what its events fold to")
+        return Finding(
+            level=Level.FINE,
+            text="cases: counts, verdicts and instants are what the events fold to",
+        )
     text = f"cases: {stale} rows were made under other rules, run `rebate-monitor recompute`"
     return Finding(level=Level.WRONG, text=text)
 

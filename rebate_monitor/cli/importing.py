@@ -1,6 +1,5 @@
 """`rebate-monitor import`: take a file of events."""
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 from rich.console import Console
@@ -31,8 +30,7 @@ from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.figures import Period, read_distributions
 
 CHUNK_EVENTS = 1_000
-BLOCK_BYTES = 1 << 20
-ENCODINGS = ("utf-8-sig", "gb18030")
+DEFAULT_SOURCE = "/import"
 OFFSET = re.compile(r"Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]")
 SHOWN_REASONS = 10
 FIRST_DAY = date(2000, 1, 1)
@@ -79,7 +77,7 @@ def _check_offset(
     default="auto",
     help="Of the file; auto goes by its name, .csv or anything else.",
 )
-@click.option("--source", help="Source of CSV rows that name none [/import/FILENAME].")
+@click.option("--source", help="Source of CSV rows that name none [/import].")
 @click.option(
     "--offset",
     metavar="+08:00",
@@ -93,7 +91,7 @@ def import_file(file: Path, file_format: str, source: str | None, offset: str | 
     duplicate and changes nothing. Refused events are kept in the quarantine with their reason.
     """
     settings = session.told_settings()
-    defaults = CsvDefaults(source=source or f"/import/{file.name}", offset=offset)
+    defaults = CsvDefaults(source=source or DEFAULT_SOURCE, offset=offset)
     as_csv = file_format == "csv" or (file_format == "auto" and file.suffix.lower() == ".csv")
     with session.plain_errors(), session.database_server(settings) as server:
         imported = session.run(_import(settings, server, file, defaults if as_csv else None))
@@ -129,29 +127,39 @@ def _ndjson_bodies(stream: BinaryIO) -> Iterator[bytes]:
 
 def _csv_bodies(stream: BinaryIO, defaults: CsvDefaults) -> Iterator[bytes]:
     encoding = _encoding(stream)
-    text = (line.decode(encoding) for line in iter(stream.readline, b""))
+    text = (line.decode(encoding, "surrogateescape") for line in iter(stream.readline, b""))
     rows = csv.DictReader(text)
     try:
         check_header(rows.fieldnames or ())
     except CsvHeaderError as error:
         raise click.ClickException(str(error)) from error
-    return csv_events(rows, defaults)
+    return csv_events(_plain_rows(rows), defaults)
 
 
 def _encoding(stream: BinaryIO) -> str:
-    """Return the encoding in which the whole file can be read; Excel in China writes GBK."""
-    for encoding in ENCODINGS:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        stream.seek(0)
-        try:
-            for block in iter(lambda: stream.read(BLOCK_BYTES), b""):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            continue
-        stream.seek(0)
-        return encoding
-    raise click.ClickException("the file is neither UTF-8 nor GBK: save it as CSV UTF-8")
+    """Return UTF-8, or GBK (as Excel in China writes it) where no Chinese line is UTF-8."""
+    lines = [line for line in iter(stream.readline, b"") if not line.isascii()]
+    stream.seek(0)
+    if not lines or any(_is_utf8(line) for line in lines):
+        return "utf-8-sig"
+    return "gb18030"
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _plain_rows(rows: "csv.DictReader[str]") -> Iterator[dict[str | Any, str | Any]]:
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise click.ClickException(
+            f"line {rows.line_num} is not CSV ({error}); what came before it was taken"
+        ) from error
 
 
 async def _take(

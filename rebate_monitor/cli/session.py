@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
+from uvloop import new_event_loop
 
 from rebate_monitor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from rebate_monitor.places import PlacesError
@@ -16,11 +16,6 @@ from rebate_monitor.policy_file import PolicyFileError
 from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import MigrationError, migrate, missing_migrations
-
-if sys.platform == "win32":  # there is no uvloop for Windows
-    new_event_loop = asyncio.new_event_loop
-else:
-    from uvloop import new_event_loop
 
 T = TypeVar("T")
 

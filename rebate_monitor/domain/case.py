@@ -182,6 +182,7 @@ class _Walk:
         self.places = _milestone_places(events, start)
         self.end, self.status = self._find_end()
         self.suspensions: list[Suspension] = []
+        self.lasting: list[int] = []  # places of the suspensions that have not ended
         self.pauses: list[Pause] = []
         self.anomalies: list[Anomaly] = []
         if self.attributes.category is None:
@@ -280,10 +281,11 @@ class _Walk:
             self.anomalies.append(Anomaly.SUSPENDED_WHILE_SUSPENDED)
         elif effect is not SuspensionEffect.RUN:
             self.pauses.append(Pause(start=at))
+        self.lasting.append(len(self.suspensions))
         self.suspensions.append(Suspension(reason=reason, effect=effect, start=at))
 
     def _resume(self, at: datetime) -> None:
-        if not any(suspension.end is None for suspension in self.suspensions):
+        if not self.lasting:
             self.anomalies.append(Anomaly.RESUMED_WHILE_RUNNING)
         self._close(at)
 
@@ -295,8 +297,11 @@ class _Walk:
 
     def _close(self, at: datetime) -> None:
         """End the pause and every suspension that lasts: one resumption ends them all."""
-        self.suspensions = [s if s.end else replace(s, end=at) for s in self.suspensions]
-        self.pauses = [p if p.end else replace(p, end=at) for p in self.pauses]
+        for place in self.lasting:
+            self.suspensions[place] = replace(self.suspensions[place], end=at)
+        self.lasting.clear()
+        if self.pauses and self.pauses[-1].end is None:
+            self.pauses[-1] = replace(self.pauses[-1], end=at)
 
 
 def _attributes(events: Sequence[CaseEvent], start: int) -> Attributes:

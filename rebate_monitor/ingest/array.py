@@ -30,10 +30,10 @@ def elements(body: bytes) -> list[bytes] | None:
             found.append(array[start : token.start()].strip())
             start = token.end()
     found.append(array[start:-1].strip())
-    return found if depth == 0 and all(map(_is_shaped, found)) else None
+    return found if depth == 0 and all(found) and any(map(_is_shaped, found)) else None
 
 
 def _is_shaped(element: bytes) -> bool:
     """Say whether an element is a whole value: in brackets, or plain JSON."""
     bracketed = element[:1] in OPENING and element[-1:] in CLOSING
-    return bool(element) and (bracketed or is_json(element))
+    return bracketed or is_json(element)

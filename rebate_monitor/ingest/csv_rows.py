@@ -17,6 +17,7 @@ from rebate_monitor.domain.event import EventType
 NAMES = {"case_id": "subject"}
 ENVELOPE = ("id", "source", "type", "subject", "time")
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "是": True, "否": False}
+SURPLUS = "cell_without_a_column"
 BOOLEAN_FIELDS = ("whitelisted", "cash_refund")
 REQUIRED = ("subject", "type", "time")
 TIME = re.compile(
@@ -71,15 +72,22 @@ def csv_events(
 ) -> Iterator[bytes]:
     """Yield an event's JSON for each row; what is wrong with it is said when it is decoded."""
     for row in rows:
-        yield msgspec.json.encode(_event(_told(row), defaults))
+        told = _told(row)
+        try:
+            yield msgspec.json.encode(_event(told, defaults))
+        except UnicodeEncodeError:  # undecodable bytes, which the wire refuses for this row alone
+            yield ",".join(told.values()).encode("utf-8", "surrogateescape")
 
 
 def _told(row: Mapping[str | None, str | list[str] | None]) -> dict[str, str]:
-    return {
+    told = {
         NAMES.get(name.strip(), name.strip()): value.strip()
         for name, value in row.items()
         if isinstance(name, str) and isinstance(value, str) and value.strip()
     }
+    if row.get(None):  # more cells than columns: nobody can say which cell belongs where
+        told[SURPLUS] = "told"
+    return told
 
 
 def _event(told: dict[str, str], defaults: CsvDefaults) -> dict[str, object]:
@@ -89,12 +97,11 @@ def _event(told: dict[str, str], defaults: CsvDefaults) -> dict[str, object]:
     envelope["type"] = event_type
     if "time" in told:
         envelope["time"] = _instant(told["time"], defaults.offset)
-    envelope.setdefault("id", _row_id(told))
     data = {name: value for name, value in told.items() if name not in ENVELOPE}
     if event_type == EventType.RETRACTED:
         data = {"id": data.pop("retracts_id", ""), **_renamed_source(data)}
     envelope["data"] = {name: _value(name, value) for name, value in data.items()}
-    return envelope
+    return {"id": _row_id(envelope), **envelope}
 
 
 def _renamed_source(data: dict[str, str]) -> dict[str, str]:
@@ -102,10 +109,10 @@ def _renamed_source(data: dict[str, str]) -> dict[str, str]:
     return {**data, **({"source": source} if source else {})}
 
 
-def _row_id(told: Mapping[str, str]) -> str:
-    """Name a row by its content, so that importing a file twice takes each row once."""
-    content = "\n".join(f"{name}={told[name]}" for name in sorted(told))
-    return f"row-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+def _row_id(envelope: Mapping[str, object]) -> str:
+    """Name a row by what it says, however it is spelled, so that each row is taken once."""
+    content = msgspec.json.encode(envelope, order="sorted")
+    return f"row-{hashlib.sha256(content).hexdigest()[:24]}"
 
 
 def _instant(text: str, offset: str | None) -> str:

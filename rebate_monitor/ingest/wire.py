@@ -350,6 +350,8 @@ def _explain(error: msgspec.ValidationError, event_type: EventType | None = None
     within = f"data{path}" if event_type else path.lstrip(".")
     field, problem = _missing_or_unknown(within, problem)
     rule = RULES.get(field) or (event_type and _fields_rule(event_type)) or ENVELOPE_RULE
+    if event_type and problem.startswith("Invalid enum value"):
+        problem = "invalid value"  # data may be confidential, it is never repeated
     said = f"{problem[:1].lower()}{problem[1:MAX_SAID]}"
     return UNSAFE.sub("?", f"{field[:MAX_TEXT] or 'event'}: {said}; {rule}")[:MAX_DETAIL]
 

@@ -352,3 +352,13 @@ def test_a_csv_from_chinese_excel_is_read(folder: Path) -> None:
 
     assert "1 accepted, 0 duplicate, 0 rejected" in told.stdout
     assert "0 accepted, 1 duplicate, 0 rejected" in again.stdout
+
+
+def test_a_damaged_row_is_refused_by_itself(folder: Path) -> None:
+    """One wrong byte in a UTF-8 file refuses its row, and makes no other case of the rest."""
+    file = folder / "a.csv"
+    rows = "subject,type,time\n长沙-1,paid,2024-11-02 09:00:00\n长沙-2,paid,2024-11-02 09:00:00\n"
+    file.write_bytes(rows.encode().replace("长沙-2".encode(), "长沙-2".encode()[1:]))
+    told = call(folder, "import", str(file), "--offset", "+08:00")
+
+    assert "1 accepted, 0 duplicate, 1 rejected" in told.stdout

@@ -159,12 +159,12 @@ def test_a_retraction_of_nothing_is_refused() -> None:
 
 
 def test_a_row_longer_or_shorter_than_the_header() -> None:
-    """Cells without a column, and columns without a cell, are not told."""
+    """A cell without a column makes the row refused; a column without a cell is not told."""
     long, short = events(
         "subject,type,time,category\nc,paid,2026-11-20 09:15:00,,x,y\nc,paid,2026-11-20 09:15:00\n"
     )
 
-    assert {} == long["data"] == short["data"]
+    assert ({"cell_without_a_column": "told"}, {}) == (long["data"], short["data"])
 
 
 def test_a_column_that_no_event_has_is_refused_by_the_wire() -> None:
@@ -201,3 +201,16 @@ def test_a_time_to_the_minute_is_completed() -> None:
     told = list(csv_events([row], CsvDefaults(source="/x", offset="+08:00")))
 
     assert '"2026-11-20T09:15:00+08:00"' in told[0].decode()
+
+
+def test_a_row_is_known_however_it_is_spelled() -> None:
+    """The same row written by another program is the same event; another row is another."""
+    first, again, other = events(
+        "subject,type,time,amount_cny,office\n"
+        'c,accepted,2026/11/2 9:00,"1,234.50",14301000000\n'
+        "c,rebate.case.accepted,2026-11-02 09:00:00,1234.50,14301000000\n"
+        "c,accepted,2026-11-02 09:00:01,1234.50,14301000000\n"
+    )
+
+    assert first["id"] == again["id"]
+    assert first["id"] != other["id"]

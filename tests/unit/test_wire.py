@@ -403,7 +403,7 @@ def test_refusals_of_attributes(kind: str, field: str, value: object, rule: str)
 @pytest.mark.parametrize(
     ("kind", "data", "expected"),
     [
-        ("suspended", {"reason": "lunch"}, "data.reason: invalid enum value 'lunch'; must be one"),
+        ("suspended", {"reason": "lunch"}, "data.reason: invalid value; must be one"),
         ("suspended", {"reason": None}, "data.reason: "),
         ("suspended", {"reason": "hold", "why": "x"}, "data.why: unknown field; data of"),
         ("approved", {"cash_refund": "no"}, "data.cash_refund: expected `bool`, got `str`; must"),
@@ -704,7 +704,8 @@ def test_no_damage_breaks_it(place: int, damage: bytes) -> None:
         (b'[{"a": NaN}]', [b'{"a": NaN}']),
         (b' [ {"a": NaN} , {"b": 1} ] ', [b'{"a": NaN}', b'{"b": 1}']),
         (b'[{"a": "],[\\"\\\\"}, 1, "x,y"]', [b'{"a": "],[\\"\\\\"}', b"1", b'"x,y"']),
-        (b'["\\ud800", {}]', None),
+        (b'["\\ud800", {}]', [b'"\\ud800"', b"{}"]),
+        (b"[NaN, {}]", [b"NaN", b"{}"]),
         (b"[[1, 2], {}]", [b"[1, 2]", b"{}"]),
         (f"[{DEEP}, 1]".encode(), [DEEP.encode(), b"1"]),
         (b"[hello]", None),
