@@ -5,6 +5,7 @@ import pytest
 from cloud_events import ONE, accepted
 from conftest import ADMIN_KEY, Client
 from rebate_monitor.api.service import Service
+from rebate_monitor.server import utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.keys import (
@@ -204,3 +205,20 @@ class TestNoAdminKey:
         for key in ("None", '""', "null"):
             headers = {"Authorization": f"Bearer {key}"}
             assert (await stranger.get("/v1/cases", headers=headers)).status == 401
+
+
+async def test_what_was_refused_needs_sensitive_read(
+    client: Client, stranger: Client, database: Database
+) -> None:
+    """A key with `admin` alone sees why an event was refused, not what it said."""
+    async with database.connection() as connection:
+        _, key = await create_key(connection, "operator", frozenset({Scope.ADMIN}), utc_now())
+    await client.post(
+        "/v1/events", json={"a": 1}, headers={"Content-Type": "application/cloudevents+json"}
+    )
+    headers = {"Authorization": f"Bearer {key}"}
+    masked = await (await stranger.get("/v1/quarantine", headers=headers)).json()
+    whole = await (await client.get("/v1/quarantine")).json()
+
+    assert (None, True) == (masked["events"][0]["body"], bool(whole["events"][0]["body"]))
+    assert masked["events"][0]["reason"]

@@ -340,3 +340,24 @@ async def test_wrong_parameters_are_422(client: Client) -> None:
 async def test_figures_need_a_key(stranger: Client, path: str) -> None:
     """Without a key there are no figures."""
     assert (await stranger.get(path)).status == 401
+
+
+async def test_each_month_has_the_target_of_its_own_policy(client: Client) -> None:
+    """A month before the first policy has no target, whatever later months of the period have."""
+    events = [
+        accepted("2023-05-08T09:00:00", subject="early"),
+        event("voucher_issued", "2023-05-09T09:00:00", subject="early"),
+        accepted("2023-11-06T09:00:00", subject="late"),
+        event("voucher_issued", "2023-11-07T09:00:00", subject="late"),
+    ]
+    await client.post(
+        "/v1/events",
+        json=events,
+        headers={"Content-Type": "application/cloudevents-batch+json"},
+    )
+    answer = await client.get("/v1/performance?from=2023-05-01&to=2023-12-31&by=month")
+    groups = (await answer.json())["groups"]
+
+    assert [("2023-05", None), ("2023-11", 4.0)] == [
+        (group["group"], group["target_workdays"]) for group in groups if group["scope"] == "all"
+    ]
