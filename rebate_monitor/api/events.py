@@ -10,7 +10,6 @@ from aiohttp import web
 
 from rebate_monitor.api.access import require
 from rebate_monitor.api.problems import (
-    PROBLEM_JSON,
     ConflictProblem,
     InvalidProblem,
     NotJsonProblem,
@@ -228,6 +227,3 @@ def many_response(report: Report) -> web.Response:
         return problem_response(InvalidProblem(detail, **to_builtins(view)))
     status = 207 if report.rejected else 200
     return web.Response(status=status, body=encode(view), content_type="application/json")
-
-
-__all__ = ["MAX_BATCH_EVENTS", "MAX_BODY_BYTES", "PROBLEM_JSON", "post_events"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from rebate_monitor.domain.assessment import Stage, judge, stages
+from rebate_monitor.domain.assessment import Assessment, Stage, judge, stages
 from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import Category, RebateType, SuspensionReason
@@ -230,7 +230,7 @@ def case_view(
 ) -> CaseView:
     """Judge a folded case at a moment and lay it out."""
     assessment = rulebook.assess_case(case)
-    summary = case_summary_view(case, rulebook, now, sensitive=sensitive)
+    summary = _summary(case, assessment, rulebook, now, sensitive=sensitive)
     told = {name: getattr(summary, name) for name in CaseSummaryView.__struct_fields__}
     return CaseView(
         **told,
@@ -246,7 +246,12 @@ def case_summary_view(
     case: Case, rulebook: Rulebook, now: datetime, *, sensitive: bool = False
 ) -> CaseSummaryView:
     """Judge a folded case at a moment and lay it out for a list."""
-    assessment = rulebook.assess_case(case)
+    return _summary(case, rulebook.assess_case(case), rulebook, now, sensitive=sensitive)
+
+
+def _summary(
+    case: Case, assessment: Assessment, rulebook: Rulebook, now: datetime, *, sensitive: bool
+) -> CaseSummaryView:
     judgement = judge(case, assessment, rulebook.calendar, now)
     return CaseSummaryView(
         case_id=case.case_id,

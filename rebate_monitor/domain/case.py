@@ -6,7 +6,7 @@ and what is surprising is listed as an anomaly instead of being refused.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from rebate_monitor.domain.event import (
@@ -178,7 +178,7 @@ class _Walk:
         self.events, self.start = events, start
         self.accepted_at = events[start].time
         self.attributes = _attributes(events, start)
-        self.policy = policies.on(_day(self.accepted_at))
+        self.policy = policies.on(local_date(self.accepted_at))
         self.places = _milestone_places(events, start)
         self.end, self.status = self._find_end()
         self.suspensions: list[Suspension] = []
@@ -331,10 +331,6 @@ def _milestone_places(events: Sequence[CaseEvent], start: int) -> dict[EventType
 
 def _position(events: Sequence[CaseEvent], kind: EventType) -> int | None:
     return next((place for place, event in enumerate(events) if event.event_type is kind), None)
-
-
-def _day(instant: datetime) -> date:
-    return local_date(instant)
 
 
 def _distinct(anomalies: Iterable[Anomaly]) -> tuple[Anomaly, ...]:
