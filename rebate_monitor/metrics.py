@@ -27,9 +27,16 @@ from rebate_monitor.domain.event import Category
 from rebate_monitor.domain.local_time import local_date, midnight
 from rebate_monitor.domain.policy import AppliedPolicy, Scope
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.domain.tally import UNKNOWN_CATEGORY, Figure, Measures, open_by_verdict
+from rebate_monitor.domain.tally import (
+    ACKNOWLEDGED,
+    UNKNOWN_CATEGORY,
+    Figure,
+    Measures,
+    open_by_verdict,
+)
 from rebate_monitor.places import Places
 from rebate_monitor.storage.figures import Snapshot
+from rebate_monitor.storage.outbox import OutboxFigures
 
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
 
@@ -78,7 +85,7 @@ def windows(today: date) -> dict[str, date]:
     }
 
 
-EMPTY = Snapshot(cells={}, windows={}, quarantined=0)
+EMPTY = Snapshot(cells={}, windows={}, quarantined=0, outbox=OutboxFigures(delivered={}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,6 +120,8 @@ class FiguresCollector(Collector):
         yield from self._policy_figures()
         yield from self._calendar_figures()
         yield self._cities()
+        yield self._open_alerts()
+        yield from self._outbox_figures()
         yield GaugeMetricFamily(
             "rebate_quarantined_events",
             "Refused events kept for a look and a replay.",
@@ -189,7 +198,7 @@ class FiguresCollector(Collector):
     def _breaches_family() -> CounterMetricFamily:
         return CounterMetricFamily(
             "rebate_sla_breaches",
-            "Cases that have passed their limit, open or stopped; corrections can lower it.",
+            "Breaches ever known, open or stopped; one that was undone has been counted.",
             labels=["category", "city"],
         )
 
@@ -197,8 +206,9 @@ class FiguresCollector(Collector):
         self, by_verdict: Mapping[tuple[str, str, Verdict], int]
     ) -> Tally[tuple[str, ...]]:
         counts: Tally[tuple[str, ...]] = Tally()
-        for labels, measures in self._cells(Figure.MISSED):
-            counts[labels["category"], labels["city"]] += measures.cases
+        for figure in (Figure.MISSED, Figure.UNDONE):
+            for labels, measures in self._cells(figure):
+                counts[labels["category"], labels["city"]] += measures.cases
         for (category, city, verdict), count in by_verdict.items():
             if verdict is Verdict.BREACHED:
                 counts[category, city] += count
@@ -294,6 +304,43 @@ class FiguresCollector(Collector):
             "The end of the last day whose notice is published.",
             value=midnight(calendar.published_until + timedelta(days=1)).timestamp(),
         )
+
+    def _open_alerts(self) -> Metric:
+        counts: Tally[tuple[str, ...]] = Tally()
+        for cell, measures in self.snapshot.cells.items():
+            if cell.figure is Figure.ALERTS and cell.alert_kind is not None:
+                acknowledged = "true" if cell.outcome == ACKNOWLEDGED else "false"
+                city = self.places.city_label(cell.city or "")
+                counts[cell.alert_kind, city, acknowledged] += measures.cases
+        family = GaugeMetricFamily(
+            "rebate_open_alerts",
+            "Alerts of named cases that stand, by whether somebody has taken them on.",
+            labels=["kind", "city", "acknowledged"],
+        )
+        return _counted(family, counts)
+
+    def _outbox_figures(self) -> Iterator[Metric]:
+        outbox = self.snapshot.outbox
+        delivered = CounterMetricFamily(
+            "rebate_notifications",
+            "Tries to deliver a message, by channel and what became of them.",
+            labels=["channel", "outcome"],
+        )
+        yield _counted(delivered, Tally(outbox.delivered))
+        age = (self.now - outbox.oldest).total_seconds() if outbox.oldest else 0.0
+        for name, text, value in (
+            ("pending", "Messages that wait for their delivery.", outbox.pending),
+            ("oldest_seconds", "Age of the oldest message that waits; 0 when none does.", age),
+            ("dead", "Messages that were given up and are kept for a retry.", outbox.dead),
+        ):
+            yield GaugeMetricFamily(f"rebate_outbox_{name}", text, value=value)
+        swept = GaugeMetricFamily(
+            "rebate_sweep_last_success_timestamp_seconds",
+            "When the sweep last found every alert raised that was due.",
+        )
+        if outbox.swept_at is not None:
+            swept.add_metric([], outbox.swept_at.timestamp())
+        yield swept
 
     def _cities(self) -> Metric:
         family = GaugeMetricFamily(

@@ -25,7 +25,7 @@ from rebate_monitor.domain.policy import (
     SuspensionEffect,
 )
 
-KNOWN_TABLES = frozenset({"policy", "city", "office"})
+KNOWN_TABLES = frozenset({"policy", "city", "office", "alerts", "channel", "route"})
 
 Workdays = Annotated[int, msgspec.Meta(ge=1, le=366)]
 WorkdaysOrNone = Annotated[int, msgspec.Meta(ge=0, le=366)]

@@ -10,6 +10,14 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from rebate_monitor.alerting.channels.http import open_session
+from rebate_monitor.alerting.configuration import (
+    AlertSettings,
+    ConfigurationError,
+    alert_settings,
+)
+from rebate_monitor.alerting.loops import Alerting
+from rebate_monitor.alerting.sweep import Sweeper
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.service import Service
@@ -50,21 +58,42 @@ def _config(settings: Settings) -> dict[str, Any]:
     return read_config(settings.config) if settings.config else {}
 
 
+def configured_alerts(settings: Settings) -> AlertSettings:
+    """Return who is told of named cases; raise ConfigurationError, which names the file."""
+    config = _config(settings)
+    try:
+        return alert_settings(config, places(config))
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{settings.config}: {error}") from error
+
+
 def compose(
     settings: Settings, database: Database, now: Callable[[], datetime] = utc_now
 ) -> Service:
     """Put the parts of the service together."""
-    rules, metrics = rulebook(settings), Metrics()
+    rules, metrics, known = rulebook(settings), Metrics(), places(_config(settings))
+    alerts = configured_alerts(settings)
+    sweeper = Sweeper(database, now, alerts.enforce_from)
+    alerting = Alerting(
+        database=database,
+        calendar=rules.calendar,
+        places=known,
+        settings=alerts,
+        sweeper=sweeper,
+        now=now,
+    )
     return Service(
         settings=settings,
         database=database,
         rulebook=rules,
-        places=places(_config(settings)),
+        places=known,
+        alerting=alerting,
         writer=Writer(
             database=database,
             rulebook=rules,
             max_ahead=settings.max_ahead,
             observe_commit=metrics.commit_seconds.observe,
+            wake=sweeper.wake,
         ),
         metrics=metrics,
         now=now,
@@ -102,9 +131,10 @@ async def run(
     """Serve until `stop` is set; `started` is told the port, and so is who adds loops `beside`."""
     async with AsyncExitStack() as open_doors:
         port = await open_doors.enter_async_context(listening(service))
-        compaction = every(COMPACT_EVERY_SECONDS, _compaction(service), "compaction", stop)
+        session = await open_doors.enter_async_context(open_session())
+        own = (compacting(service, stop), *service.alerting.loops(session, stop))
         async with asyncio.TaskGroup() as group:
-            loops = [group.create_task(loop) for loop in (compaction, *beside(port))]
+            loops = [group.create_task(loop) for loop in (*own, *beside(port))]
             log.info("service.started", host=service.settings.host, port=port)
             started(port)
             try:
@@ -116,8 +146,14 @@ async def run(
                 loop.cancel()
 
 
-def _compaction(service: Service) -> Callable[[], Any]:
-    return lambda: compact(service.database, service.today())
+def compacting(service: Service, stop: asyncio.Event) -> Loop:
+    """Return the loop that keeps the tallies compact."""
+    return every(
+        COMPACT_EVERY_SECONDS,
+        lambda: compact(service.database, service.today()),
+        "compaction",
+        stop,
+    )
 
 
 def stop_on_signals() -> asyncio.Event:

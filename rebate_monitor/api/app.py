@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from rebate_monitor.api import cases, events, figures, operations, quarantine
+from rebate_monitor.api import alerts, cases, events, figures, operations, quarantine
 from rebate_monitor.api.in_flight import IN_FLIGHT, InFlight
 from rebate_monitor.api.problems import (
     ProblemError,
@@ -44,6 +44,9 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get("/v1/performance", figures.get_performance)
     app.router.add_get("/v1/calendar", figures.get_calendar)
     app.router.add_get("/v1/policies", figures.get_policies)
+    app.router.add_get("/v1/alerts", alerts.get_alerts)
+    app.router.add_post("/v1/alerts/{alert_id}/ack", alerts.post_acknowledgement)
+    app.router.add_get("/v1/supervision", alerts.get_supervision)
     app.router.add_get("/v1/quarantine", quarantine.get_quarantine)
     app.router.add_post("/v1/quarantine/replay", quarantine.post_replay)
     app.router.add_get("/healthz", operations.get_health)

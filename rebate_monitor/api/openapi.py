@@ -8,7 +8,9 @@ import msgspec
 
 from rebate_monitor import __version__
 from rebate_monitor.api import views
+from rebate_monitor.api.alerts import HIGHEST_LEVEL, STATES
 from rebate_monitor.api.figures import GROUPINGS
+from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.event import Category
@@ -21,8 +23,8 @@ PROBLEMS = {
     400: "The body is not JSON.",
     401: "A valid key is needed.",
     403: "The key lacks the scope.",
-    404: "There is no such case.",
-    409: "The event is known with other content; nothing was changed.",
+    404: "There is no such case or alert.",
+    409: "It contradicts what is known; nothing was changed.",
     413: "The body or batch is too large.",
     415: "The content type is not supported.",
     422: "An event or a parameter breaks a rule.",
@@ -35,6 +37,9 @@ ANSWERS = (
     views.PerformanceView,
     views.CalendarView,
     views.PoliciesView,
+    views.AlertsView,
+    views.AcknowledgementTold,
+    views.SupervisionView,
     views.QuarantineView,
     views.HealthView,
     views.ProblemView,
@@ -73,6 +78,7 @@ def openapi_document() -> Json:
         "tags": [
             {"name": "events"},
             {"name": "cases"},
+            {"name": "alerts"},
             {"name": "figures"},
             {"name": "operations"},
         ],
@@ -156,6 +162,25 @@ def _paths() -> Json:
                 problems=(404,),
             )
         },
+        "/v1/alerts": {
+            "get": _get(
+                "listAlerts",
+                "A page of alerts of named cases, the latest first",
+                "AlertsView",
+                "alerts",
+                parameters=_alert_parameters(),
+            )
+        },
+        "/v1/alerts/{alert_id}/ack": {"post": _post_acknowledgement()},
+        "/v1/supervision": {
+            "get": _get(
+                "getSupervision",
+                "Offices with open alerts, the oldest breach first",
+                "SupervisionView",
+                "alerts",
+                parameters=[_city_parameter(), _office_parameter()],
+            )
+        },
         "/v1/performance": {
             "get": _get(
                 "getPerformance",
@@ -236,6 +261,22 @@ def _post_events() -> Json:
             "201": report,
             "207": report,
             **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+        },
+    }
+
+
+def _post_acknowledgement() -> Json:
+    told: Json = {"$ref": "#/components/schemas/AcknowledgementTold"}
+    return {
+        "operationId": "acknowledgeAlert",
+        "summary": "Take an open alert on; nobody is stepped up over it any more",
+        "tags": ["alerts"],
+        "security": [{"key": []}],
+        "parameters": [_path_parameter("alert_id", "The `id` of the alert.")],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
+        "responses": {
+            "204": {"description": "It is acknowledged."},
+            **_problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
         },
     }
 
@@ -332,8 +373,32 @@ def _case_parameters() -> list[Json]:
         _query("status", {"enum": list(Status)}, "Where the case stands."),
         _query("verdict", {"enum": list(Verdict)}, "How it stands against its limit."),
         _query("category", {"enum": [*Category, UNKNOWN_CATEGORY]}, "Management category."),
-        _query("city", {"type": "string", "pattern": "^[1-9][0-9]{5}$"}, "Six-digit city code."),
-        _query("office", {"type": "string", "pattern": "^1[0-9]{10}$"}, "Office code."),
+        _city_parameter(),
+        _office_parameter(),
         _query("due_before", {"type": "string", "format": "date"}, "Due earlier than this day."),
+        *_page_parameters(),
+    ]
+
+
+def _city_parameter() -> Json:
+    return _query("city", {"type": "string", "pattern": "^[1-9][0-9]{5}$"}, "Six-digit city code.")
+
+
+def _office_parameter() -> Json:
+    return _query("office", {"type": "string", "pattern": "^1[0-9]{10}$"}, "Office code.")
+
+
+def _alert_parameters() -> list[Json]:
+    level: Json = {"type": "integer", "minimum": 0, "maximum": HIGHEST_LEVEL}
+    name: Json = {"type": "string", "minLength": 1, "maxLength": wire.MAX_NAME}
+    return [
+        _query("state", {"enum": list(STATES)}, "Those that stand, or those that do not."),
+        _query("kind", {"enum": list(AlertKind)}, "What the alert says."),
+        _query("level", level, "0 at risk, 1 breached, then each overdue step."),
+        _city_parameter(),
+        _office_parameter(),
+        _query("case_id", name, "The alerts of one case: its history."),
+        _query("since", {"type": "string", "format": "date-time"}, "Raised then or later."),
+        _query("acknowledged", {"enum": ["true", "false"]}, "Whether somebody has taken it on."),
         *_page_parameters(),
     ]

@@ -41,7 +41,8 @@ async def get_health(_request: web.Request) -> web.Response:
 
 async def get_readiness(request: web.Request) -> web.Response:
     """Answer whether the database is reachable and migrated; 503 when it is not."""
-    checks = {"database": await _database_check(request.app[SERVICE])}
+    service = request.app[SERVICE]
+    checks = {"database": await _database_check(service), "sweep": _sweep_check(service)}
     ready = all(state == OK for state in checks.values())
     view = HealthView(status=OK if ready else "unavailable", checks=checks)
     return web.Response(
@@ -58,6 +59,10 @@ async def _database_check(service: Service) -> str:
     except MigrationError as error:
         return str(error)
     return f"run `rebate-monitor migrate`: {missing[0].name} is missing" if missing else OK
+
+
+def _sweep_check(service: Service) -> str:
+    return OK if service.alerting.sweeper.is_alive else "the sweep of alerts stands still"
 
 
 async def get_metrics(request: web.Request) -> web.Response:

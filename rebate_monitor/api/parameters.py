@@ -61,6 +61,11 @@ def an_instant(value: str) -> datetime:
     return instant
 
 
+def a_utc_instant(value: str) -> datetime:
+    """Parse an instant into UTC, so that PostgreSQL takes every one of them."""
+    return utc_instant(an_instant(value).isoformat())
+
+
 def utc_instant(text: str) -> datetime:
     """Read an instant out of a cursor, in UTC, so that PostgreSQL reads every one of them."""
     instant = datetime.fromisoformat(text)
@@ -78,6 +83,17 @@ def one_of(*choices: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in choices:
             raise ValueError(f"must be one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def a_name(most: int) -> Callable[[str], str]:
+    """Make a parser of names as producers may give them."""
+
+    def parse(value: str) -> str:
+        if not 1 <= len(value) <= most or "\x00" in value:
+            raise ValueError(f"must have 1 to {most} characters, none of them U+0000")
         return value
 
     return parse

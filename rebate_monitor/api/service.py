@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 from aiohttp import web
 
+from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.writer import Writer
@@ -25,6 +26,7 @@ class Service:
     places: Places
     writer: Writer
     metrics: Metrics
+    alerting: Alerting
     now: Callable[[], datetime]
 
     def today(self) -> date:

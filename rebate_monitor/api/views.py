@@ -1,10 +1,11 @@
 """What the API answers, as types: the JSON and the OpenAPI document are both made from them."""
 
 from datetime import date, datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rebate_monitor.domain.alert import AlertKind, Resolution
 from rebate_monitor.domain.assessment import Assessment, Stage, judge, stages
 from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
@@ -159,6 +160,90 @@ class CalendarView(msgspec.Struct, kw_only=True):
     published_until: date
 
 
+class CauseView(msgspec.Struct, kw_only=True):
+    """What made something so: an event by its name, a version of a policy or calendar, or time."""
+
+    because: Literal["time", "event", "policy", "calendar"]
+    source: str | None = None
+    id: str | None = None
+    event_type: str | None = None
+    version: str | None = None
+
+
+class AlertView(msgspec.Struct, kw_only=True):
+    """One transition of a case: level 0 is at risk, 1 breached, each overdue step one more.
+
+    `at` is when the level was reached, `raised_at` when that was noticed. `silent` alerts are told
+    to nobody; `told` lists the channels that were told of the others.
+    """
+
+    id: str
+    case_id: str
+    kind: AlertKind
+    level: int
+    policy_version: str
+    occurrence: int
+    city: str | None
+    office: str | None
+    category: Category | None
+    whitelisted: bool | None
+    limit_workdays: int | None
+    due_date: date | None
+    at: datetime
+    cause: CauseView
+    silent: bool
+    told: list[str]
+    raised_at: datetime
+    resolved_at: datetime | None
+    resolution: Resolution | None
+    resolved_cause: CauseView | None
+    undone_by: str | None
+    acknowledged: bool
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    note: str | None
+
+
+class AlertsView(msgspec.Struct, kw_only=True):
+    """A page of alerts, the latest first."""
+
+    alerts: list[AlertView]
+    next: str | None
+
+
+class SupervisedOfficeView(msgspec.Struct, kw_only=True):
+    """An office with open alerts: each case counts once, by its highest level.
+
+    `acknowledged` counts the cases over their limit that somebody has taken on, `age_workdays` the
+    workdays since the oldest breach that is still open.
+    """
+
+    office: str | None
+    name_zh: str | None
+    name_en: str | None
+    city: str | None
+    at_risk: int
+    breached: int
+    overdue: int
+    acknowledged: int
+    highest_level: int
+    oldest_breach_at: datetime | None
+    age_workdays: int | None
+
+
+class SupervisionView(msgspec.Struct, kw_only=True):
+    """Offices with open alerts, the oldest breach first."""
+
+    offices: list[SupervisedOfficeView]
+
+
+class AcknowledgementTold(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Who takes an alert on, the key's name unless told, and what they say of it."""
+
+    who: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
+    note: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+
 class QuarantinedView(msgspec.Struct, kw_only=True):
     """A refused event; `body` is what was sent, null without the scope `sensitive:read`."""
 
@@ -236,7 +321,7 @@ def case_view(
         **told,
         stages=[_stage(stage) for stage in stages(case, assessment, rulebook.calendar)],
         suspensions=[
-            SuspensionView(reason=s.reason, from_=_local(s.start), to=_local_or_none(s.end))
+            SuspensionView(reason=s.reason, from_=local(s.start), to=local_or_none(s.end))
             for s in case.suspensions
         ],
     )
@@ -261,8 +346,8 @@ def _summary(
         provisional=judgement.provisional,
         attributes=_attributes(case, sensitive=sensitive),
         policy=_policy(case.policy, case),
-        accepted_at=_local_or_none(case.accepted_at),
-        stopped_at=_local_or_none(case.ended_at),
+        accepted_at=local_or_none(case.accepted_at),
+        stopped_at=local_or_none(case.ended_at),
         workdays=judgement.workdays,
         gross_workdays=judgement.gross_workdays,
         paused_workdays=judgement.paused_workdays,
@@ -305,12 +390,14 @@ def _stage(stage: Stage) -> StageView:
     return StageView(case_stage=stage.case_stage, workdays=stage.workdays)
 
 
-def _local(instant: datetime) -> datetime:
+def local(instant: datetime) -> datetime:
+    """Write an instant in +08:00."""
     return instant.astimezone(SHANGHAI)
 
 
-def _local_or_none(instant: datetime | None) -> datetime | None:
-    return _local(instant) if instant else None
+def local_or_none(instant: datetime | None) -> datetime | None:
+    """Write an instant in +08:00, where there is one."""
+    return local(instant) if instant else None
 
 
 def report_view(report: Report) -> ReportView:

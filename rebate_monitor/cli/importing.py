@@ -167,7 +167,7 @@ async def _take(
 ) -> tuple[Report, Reasons]:
     report, reasons, number = Report(), Reasons(), 1
     for chunk in _chunks(bodies):
-        taken = await writer.take(chunk, received_from=name, now=utc_now())
+        taken = await writer.take(chunk, received_from=name, now=utc_now(), is_import=True)
         reasons.add(taken, number)
         report, number = report.plus(taken), number + len(chunk)
         advance()

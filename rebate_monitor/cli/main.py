@@ -3,11 +3,13 @@
 import click
 
 from rebate_monitor import __version__
+from rebate_monitor.cli.channel import channel
 from rebate_monitor.cli.demo import demo
 from rebate_monitor.cli.doctor import doctor
 from rebate_monitor.cli.importing import import_file
 from rebate_monitor.cli.keys import keys
 from rebate_monitor.cli.maintenance import migrate_database, recompute_cases
+from rebate_monitor.cli.outbox import outbox
 from rebate_monitor.cli.quarantine import quarantine
 from rebate_monitor.cli.serve import serve
 from rebate_monitor.cli.simulate import simulate
@@ -24,7 +26,7 @@ class InOrder(click.Group):
 @click.group(cls=InOrder, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="rebate-monitor")
 def main() -> None:
-    """Working-day clocks and figures for export tax rebates.
+    """Working-day clocks, figures and breach alerts for export tax rebates.
 
     Settings come from REBATE_* environment variables; README lists them. Without
     REBATE_DATABASE_URL an embedded PostgreSQL runs under REBATE_DATA_DIR (./rebate-data); every
@@ -40,6 +42,8 @@ for command in (
     simulate,
     keys,
     quarantine,
+    channel,
+    outbox,
     recompute_cases,
     doctor,
 ):

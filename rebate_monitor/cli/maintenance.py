@@ -8,7 +8,7 @@ from rich.progress import MofNCompleteColumn, Progress
 
 from rebate_monitor.cli import session
 from rebate_monitor.ingest.recompute import recompute
-from rebate_monitor.server import rulebook
+from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import Migration, migrate
@@ -61,5 +61,5 @@ async def _recompute(settings: Settings, server: session.Server) -> int:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("cases", total=total)
             return await recompute(
-                database, rules, lambda done: progress.update(bar, completed=done)
+                database, rules, utc_now(), lambda done: progress.update(bar, completed=done)
             )

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 from uvloop import new_event_loop
 
+from rebate_monitor.alerting.configuration import ConfigurationError
 from rebate_monitor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from rebate_monitor.places import PlacesError
 from rebate_monitor.policy_file import PolicyFileError
@@ -23,6 +24,7 @@ PLAIN_ERRORS = (
     SettingsError,
     PolicyFileError,
     PlacesError,
+    ConfigurationError,
     EmbeddedPostgresError,
     MigrationError,
 )

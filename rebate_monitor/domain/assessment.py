@@ -10,7 +10,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
 
-from rebate_monitor.domain.case import Case, Status
+from rebate_monitor.domain.case import OTHER_ENDS, Case, Status
 from rebate_monitor.domain.clock import Clock, Span
 from rebate_monitor.domain.event import EventType
 from rebate_monitor.domain.local_time import local_date, midnight
@@ -52,8 +52,10 @@ class Assessment:
     `settled_verdict` is None while only time decides; then `at_risk_at` and `breach_at` do.
     `counted_workdays` is the final count of a clock that stands still; of a running clock it is
     the count on `running_since`, and every workday after that day adds one. `urgent_at` is when
-    the limit is or was passed, for sorting. Counts and limits are workdays, dates and instants
-    Asia/Shanghai.
+    the limit is or was passed, for sorting. `alert_instants` are those at which each level of
+    alert is reached (DESIGN 3.5): at risk, breached, then each overdue step; of a case that ended,
+    or that is paused beyond its limit, only those that were reached. Counts and limits are
+    workdays, dates and instants Asia/Shanghai.
     """
 
     status: Status
@@ -66,6 +68,7 @@ class Assessment:
     at_risk_at: datetime | None = None
     breach_at: datetime | None = None
     urgent_at: datetime | None = None
+    alert_instants: tuple[datetime, ...] = ()
     in_time: bool | None = None
     same_day: bool | None = None
     clock: Clock | None = None
@@ -87,6 +90,7 @@ class _Instants:
     due_date: date | None = None
     at_risk_at: datetime | None = None
     breach_at: datetime | None = None
+    overdue_at: tuple[datetime | None, ...] = ()
 
 
 def assess(case: Case, calendar: WorkCalendar) -> Assessment:
@@ -94,12 +98,14 @@ def assess(case: Case, calendar: WorkCalendar) -> Assessment:
     if case.accepted_at is None:
         return Assessment(status=case.status)
     clock = Clock(calendar, case.policy.rules.counting, running_spans(case))
-    limit = _limit(case)
+    allowed = _allowed(case)
+    limit = None if case.status in OTHER_ENDS.values() else allowed
     counted_on = _counted_on(case, clock)
     counted = clock.workdays_on(counted_on)
-    reached = (
-        _Instants() if limit is None else _instants(clock, calendar, limit, case.policy.policy)
+    ever = (
+        _Instants() if allowed is None else _instants(clock, calendar, allowed, case.policy.policy)
     )
+    reached = ever if limit is not None else _Instants()
     stopped = case.status is Status.STOPPED
     waits = case.status is Status.SUSPENDED
     return Assessment(
@@ -113,6 +119,7 @@ def assess(case: Case, calendar: WorkCalendar) -> Assessment:
         at_risk_at=None if waits else reached.at_risk_at,
         breach_at=None if waits else reached.breach_at,
         urgent_at=reached.breach_at if case.status.is_open else None,
+        alert_instants=_alert_instants(case, ever, is_over=limit is not None and counted > limit),
         in_time=counted <= limit if stopped and limit is not None else None,
         same_day=counted <= case.policy.rules.immediate_within_workdays if stopped else None,
         clock=clock,
@@ -180,11 +187,9 @@ def _running_spans(case: Case) -> Iterator[Span]:
     yield Span(start=start)
 
 
-def _limit(case: Case) -> int | None:
-    """Return the limit in workdays; without one, or after another end, nothing is judged."""
-    if case.attributes is None or case.status in (Status.REJECTED, Status.WITHDRAWN):
-        return None
-    return case.policy.limit(case.attributes.category)
+def _allowed(case: Case) -> int | None:
+    """Return the limit in workdays, or None where no policy judges."""
+    return case.policy.limit(case.attributes.category) if case.attributes else None
 
 
 def _counted_on(case: Case, clock: Clock) -> date:
@@ -197,11 +202,26 @@ def _counted_on(case: Case, clock: Clock) -> date:
 
 def _instants(clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy | None) -> _Instants:
     warn = policy.warn_workdays_left if policy else 0
+    steps = policy.escalate_after_workdays if policy else ()
+
+    def instant_reaching(count: int) -> datetime | None:
+        return _first_workday(calendar, clock.day_reaching(count))
+
     return _Instants(
         due_date=clock.day_reaching(limit),
-        at_risk_at=_first_workday(calendar, clock.day_reaching(limit - warn)),
-        breach_at=_first_workday(calendar, clock.day_reaching(limit + 1)),
+        at_risk_at=instant_reaching(limit - warn),
+        breach_at=instant_reaching(limit + 1),
+        overdue_at=tuple(instant_reaching(limit + step) for step in steps),
     )
+
+
+def _alert_instants(case: Case, ever: _Instants, *, is_over: bool) -> tuple[datetime, ...]:
+    """Return when each level of alert is reached; a pause before the limit takes all of them."""
+    if case.status is Status.SUSPENDED and not is_over:
+        return ()
+    told = (ever.at_risk_at, ever.breach_at, *ever.overdue_at)
+    end = case.ended_at
+    return tuple(at for at in told if at is not None and (end is None or at <= end))
 
 
 def _first_workday(calendar: WorkCalendar, day: date | None) -> datetime | None:

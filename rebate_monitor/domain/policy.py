@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from hashlib import sha256
 
 from rebate_monitor.domain.event import Category, EventType, SuspensionReason
 
@@ -92,11 +93,15 @@ class Rules:
     immediate_within_workdays: int = 0
 
 
+VERSION_DIGITS = 8
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One policy; its last day is included, and without one it stays in force.
 
     Limits and `warn_workdays_left` are workdays of one case, targets are mean workdays of a scope.
+    `version` is the id with a digest of all that judges a case: titles and targets do not.
     """
 
     id: str
@@ -113,6 +118,19 @@ class Policy:
     rules: Rules = field(default_factory=Rules)
     warn_workdays_left: int = 1
     escalate_after_workdays: tuple[int, ...] = (2, 4)
+    version: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Name this wording of the policy: the same rules always have the same version."""
+        judging = (
+            (self.effective_from, self.effective_to, self.after_expiry, self.default_limit),
+            sorted(self.limits.items()),
+            (self.rules.stop_at, self.rules.counting, self.rules.immediate_within_workdays),
+            sorted(self.rules.suspensions.items()),
+            (self.warn_workdays_left, self.escalate_after_workdays),
+        )
+        digest = sha256(repr(judging).encode()).hexdigest()
+        object.__setattr__(self, "version", f"{self.id}:{digest[:VERSION_DIGITS]}")
 
     def limit(self, category: Category | None) -> int:
         """Return the workdays allowed for one case (DESIGN 3.5)."""

@@ -6,16 +6,18 @@ recount, and figures cost the same however many cases are stored.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.local_time import local_date
 
 UNKNOWN_CATEGORY = "unknown"
+ACKNOWLEDGED, UNACKNOWLEDGED = "acknowledged", "unacknowledged"
 
 
 class Figure(StrEnum):
@@ -26,6 +28,8 @@ class Figure(StrEnum):
     PROCESSED = "processed"
     MISSED = "missed"
     EVENTS = "events"
+    UNDONE = "undone"
+    ALERTS = "alerts"
 
 
 class Cell(NamedTuple):
@@ -33,7 +37,8 @@ class Cell(NamedTuple):
 
     `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on.
     `stopped` (normal cases): category, stopped_on. `processed` (normal cases): category, workdays.
-    `missed`: category, city. `events`: event_type, outcome. Dates are Asia/Shanghai dates.
+    `missed`: category, city. `events`: event_type, outcome. `undone`: category, city. `alerts`
+    (open ones): alert_kind, city, outcome. Dates are Asia/Shanghai dates.
     """
 
     figure: Figure
@@ -47,6 +52,7 @@ class Cell(NamedTuple):
     breach_on: date | None = None
     stopped_on: date | None = None
     workdays: int | None = None
+    alert_kind: AlertKind | None = None
 
 
 class Measures(NamedTuple):
@@ -140,6 +146,44 @@ def difference(before: Iterable[Tallied], after: Iterable[Tallied]) -> Deltas:
             for cell, measures in contribution(row):
                 deltas[cell] = deltas.get(cell, Measures()).plus(measures, sign)
     return {cell: measures for cell, measures in deltas.items() if any(measures)}
+
+
+def change_of(pairs: Sequence[tuple[Tallied, Tallied]], today: date) -> Deltas:
+    """Return all that the tallies change by when stored cases change on a day."""
+    before, after = [old for old, _ in pairs], [new for _, new in pairs]
+    return difference(before, after) | undone_breaches(pairs, today)
+
+
+def undone_breaches(pairs: Iterable[tuple[Tallied, Tallied]], today: date) -> Deltas:
+    """Count breaches that a change of stored cases takes back, so that their total never falls.
+
+    A breach that goes over to another category or city counts as taken back where it was.
+    """
+    undone = Counter(
+        label
+        for before, after in pairs
+        if (label := _breach(before, today)) is not None and label != _breach(after, today)
+    )
+    return {
+        Cell(figure=Figure.UNDONE, category=category, city=city): Measures(cases=count)
+        for (category, city), count in undone.items()
+    }
+
+
+def _breach(row: Tallied, today: date) -> tuple[str, str | None] | None:
+    """Return where a case counts as a breach on a day, or None where it does not."""
+    category = row.category or UNKNOWN_CATEGORY
+    if row.status is None or not row.status.is_open:
+        is_breach = row.settled_verdict is Verdict.MISSED
+    else:
+        is_breach = _verdict_on(_open_cell(row, category), today) is Verdict.BREACHED
+    return (category, row.city) if is_breach else None
+
+
+def alert_cell(kind: AlertKind, city: str | None, *, acknowledged: bool) -> Cell:
+    """Return the cell that an open alert is counted in."""
+    outcome = ACKNOWLEDGED if acknowledged else UNACKNOWLEDGED
+    return Cell(figure=Figure.ALERTS, alert_kind=kind, city=city, outcome=outcome)
 
 
 def open_by_verdict(cells: Deltas, today: date) -> Counter[tuple[str, str, Verdict]]:

@@ -4,10 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from itertools import dropwhile, takewhile
 from types import MappingProxyType
 
 SATURDAY = 5
+VERSION_DIGITS = 8
 
 
 class DayKind(StrEnum):
@@ -74,7 +76,8 @@ class WorkCalendar:
     """Workdays from 1 January of the first notice's year to 31 December of the last's.
 
     Takes one notice a year, every year between the first and the last; which source speaks for
-    a year is decided before (DESIGN 3.10). All dates are Asia/Shanghai dates.
+    a year is decided before (DESIGN 3.10). All dates are Asia/Shanghai dates. `version` is a digest
+    of which days are worked.
     """
 
     def __init__(self, notices: Iterable[YearNotice]) -> None:
@@ -86,6 +89,12 @@ class WorkCalendar:
         self._origin = self.first.toordinal()
         self._special = _special_days(self._notices.values())
         self._through, self._workdays = self._count()
+        self.version = self._digest()
+
+    def _digest(self) -> str:
+        """Name this state of the calendar: the same days always have the same version."""
+        days = [(day, special[0].kind.value) for day, special in sorted(self._special.items())]
+        return sha256(repr((self.first, self.last, days)).encode()).hexdigest()[:VERSION_DIGITS]
 
     def _count(self) -> tuple[list[int], list[date]]:
         through: list[int] = []

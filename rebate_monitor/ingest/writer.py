@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from rebate_monitor.domain.event import CaseEvent
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.domain.tally import difference
+from rebate_monitor.domain.tally import change_of
 from rebate_monitor.ingest.decision import (
     Decision,
     Incoming,
@@ -30,6 +31,7 @@ from rebate_monitor.storage.case_events import (
     events_of_cases,
 )
 from rebate_monitor.storage.case_rows import CaseRow, case_row, lock_cases, write_cases
+from rebate_monitor.storage.causes import event_cause
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.quarantine import Refused, quarantine
 from rebate_monitor.storage.tallies import add_deltas
@@ -86,13 +88,21 @@ def _ignore(_seconds: float) -> None:
     return None
 
 
+def _wake_nobody() -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception:
-    """How a batch came in: from whom, when, all or nothing, and whether from the quarantine."""
+    """How a batch came in: from whom, when, all or nothing, and whether from the quarantine.
+
+    Nobody is told of alerts that an import of history brings (DESIGN 7).
+    """
 
     received_from: str
     at: datetime
     strict: bool = False
+    is_import: bool = False
     is_replay: bool = False
 
 
@@ -111,14 +121,15 @@ class Writer:
     """Takes events into one database under one rulebook.
 
     `max_ahead` is how far an event's time may lie ahead of `now`; `observe_commit` is told the
-    seconds of each transaction. Raises DatabaseAwayError; then nothing of the batch is certain,
-    and all of it may be sent again.
+    seconds of each transaction, and `wake` is called after it: an alert may be due sooner now.
+    Raises DatabaseAwayError; then nothing of the batch is certain, and all of it may be sent again.
     """
 
     database: Database
     rulebook: Rulebook
     max_ahead: timedelta = MAX_AHEAD
     observe_commit: Callable[[float], None] = _ignore
+    wake: Callable[[], None] = _wake_nobody
 
     async def take(
         self,
@@ -127,6 +138,7 @@ class Writer:
         received_from: str,
         now: datetime,
         strict: bool = False,
+        is_import: bool = False,
     ) -> Report:
         """Take one batch of event bodies; `strict` stores all of them or none."""
         batch = [
@@ -135,7 +147,9 @@ class Writer:
         ]
         if not batch:
             return Report()
-        reception = Reception(received_from=received_from, at=now, strict=strict)
+        reception = Reception(
+            received_from=received_from, at=now, strict=strict, is_import=is_import
+        )
         started = time.perf_counter()
         try:
             decision = await self.database.retrying(
@@ -144,6 +158,7 @@ class Writer:
         except RefusedWholeError as refused:
             return refused.report
         self.observe_commit(time.perf_counter() - started)
+        self.wake()
         return Report.of(decision.results)
 
     async def store(
@@ -162,8 +177,9 @@ class Writer:
             raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
         await append_events(connection, decision.new, reception.at)
         rows = self._fold(stored, decision.new)
-        await write_cases(connection, rows)
-        deltas = difference([locked[row.case_id] for row in rows], rows)
+        enforce_from = reception.at if reception.is_import else None
+        await write_cases(connection, rows, reception.at, enforce_from)
+        deltas = change_of([(locked[row.case_id], row) for row in rows], local_date(reception.at))
         replayed = reception.is_replay
         told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
         await add_deltas(connection, deltas | event_deltas(told))
@@ -176,15 +192,15 @@ class Writer:
         self, stored: Mapping[str, Sequence[StoredEvent]], new_events: Iterable[NewEvent]
     ) -> list[CaseRow]:
         """Fold every case that has a new event, over all it now has."""
-        facts: dict[str, list[CaseEvent]] = {}
+        told: dict[str, list[CaseEvent]] = {}
         for new in new_events:
-            case_id = new.event.case_id
-            if case_id not in facts:
-                facts[case_id] = [known.event for known in stored.get(case_id, ())]
-            facts[case_id].append(new.event)
-        return [
-            case_row(*self.rulebook.assess(case_id, events)) for case_id, events in facts.items()
-        ]
+            told.setdefault(new.event.case_id, []).append(new.event)
+        rows = []
+        for case_id, events in told.items():
+            facts = [*(known.event for known in stored.get(case_id, ())), *events]
+            last = max(events, key=lambda event: event.fold_order)
+            rows.append(case_row(*self.rulebook.assess(case_id, facts), event_cause(last)))
+        return rows
 
 
 def _digests(stored: Mapping[str, Sequence[StoredEvent]]) -> Known:

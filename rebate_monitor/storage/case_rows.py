@@ -10,6 +10,7 @@ from asyncpg import Record
 from rebate_monitor.domain.assessment import Assessment, Verdict
 from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.storage.causes import Cause, encode_cause
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -38,6 +39,8 @@ class StoredCase:
     in_time: bool | None
     same_day: bool | None
     events: int
+    policy_version: str | None = None
+    alert_instants: tuple[datetime, ...] | None = None
 
     def stands_as(self, other: "StoredCase") -> bool:
         """Say whether the other row says the same of the case."""
@@ -60,11 +63,12 @@ class CaseRow(StoredCase):
     ended_at: datetime | None = None
     running_since: date | None = None
     urgent_at: datetime | None = None
+    changed_by: Cause
     anomalies: tuple[str, ...] = field(default=())
 
 
-def case_row(case: Case, assessment: Assessment) -> CaseRow:
-    """Lay an assessed case out as its row."""
+def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
+    """Lay an assessed case out as its row, with what changed it."""
     told = case.attributes
     stopped = case.status is Status.STOPPED and case.ended_at is not None
     return CaseRow(
@@ -93,6 +97,9 @@ def case_row(case: Case, assessment: Assessment) -> CaseRow:
         ended_at=case.ended_at,
         running_since=assessment.running_since,
         urgent_at=assessment.urgent_at,
+        policy_version=case.policy.policy.version if case.policy.policy else None,
+        alert_instants=assessment.alert_instants,
+        changed_by=changed_by,
         anomalies=case.anomalies,
     )
 
@@ -123,6 +130,8 @@ def stored_case(row: Record) -> StoredCase:
         in_time=row["in_time"],
         same_day=row["same_day"],
         events=row["events"],
+        policy_version=row["policy_version"],
+        alert_instants=None if row["alert_instants"] is None else tuple(row["alert_instants"]),
     )
 
 
@@ -130,7 +139,7 @@ COLUMNS = (
     "case_id", "status", "settled_verdict", "normal", "lapsed", "category", "office", "city",
     "rebate_type", "amount_cny", "whitelisted", "policy_id", "limit_workdays", "accepted_at",
     "ended_at", "stopped_on", "counted_workdays", "running_since", "due_date", "at_risk_at",
-    "breach_at", "urgent_at", "in_time", "same_day",
+    "breach_at", "urgent_at", "in_time", "same_day", "policy_version",
 )  # fmt: skip
 
 
@@ -141,11 +150,27 @@ async def stored_cases(connection: Connection, case_ids: list[str]) -> dict[str,
     }
 
 
-async def write_cases(connection: Connection, rows: list[CaseRow]) -> None:
-    """Write locked rows anew, all in one statement."""
+async def write_cases(
+    connection: Connection,
+    rows: list[CaseRow],
+    changed_at: datetime,
+    enforce_from: datetime | None = None,
+) -> None:
+    """Write locked rows anew, all in one statement.
+
+    Alerts of levels that were reached before `enforce_from` are recorded, but nobody is told.
+    """
     columns: list[list[Any]] = [[getattr(row, name) for row in rows] for name in COLUMNS]
-    anomalies = [",".join(row.anomalies) for row in rows]
-    await connection.execute(WRITE_CASES, *columns, anomalies, [row.events for row in rows])
+    await connection.execute(
+        WRITE_CASES,
+        *columns,
+        [",".join(row.anomalies) for row in rows],
+        [row.events for row in rows],
+        [",".join(at.isoformat() for at in row.alert_instants or ()) for row in rows],
+        [encode_cause(row.changed_by) for row in rows],
+        enforce_from,
+        changed_at,
+    )
 
 
 async def case_ids_after(connection: Connection, case_id: str, limit: int) -> list[str]:

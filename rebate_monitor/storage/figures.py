@@ -11,6 +11,7 @@ from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.tally import Deltas, Measures
 from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.outbox import OutboxFigures, outbox_figures
 from rebate_monitor.storage.quarantine import count_quarantine
 from rebate_monitor.storage.statements import statement
 from rebate_monitor.storage.tallies import read_cells
@@ -32,6 +33,7 @@ class Snapshot:
     cells: Deltas
     windows: Mapping[tuple[str, str], Measures]
     quarantined: int
+    outbox: OutboxFigures
 
 
 async def read_snapshot(database: Database, windows: Mapping[str, date], today: date) -> Snapshot:
@@ -41,11 +43,12 @@ async def read_snapshot(database: Database, windows: Mapping[str, date], today: 
         cells = read_cells(await connection.fetch(TALLY_CELLS))
         rows = await connection.fetch(STOPPED_BY_WINDOW, labels, firsts, min(firsts), today)
         quarantined = await count_quarantine(connection)
+        outbox = await outbox_figures(connection)
     stopped = {
         (row["label"], row["category"]): Measures(*(row[name] for name in Measures._fields))
         for row in rows
     }
-    return Snapshot(cells=cells, windows=stopped, quarantined=quarantined)
+    return Snapshot(cells=cells, windows=stopped, quarantined=quarantined, outbox=outbox)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures, difference
+from rebate_monitor.domain.alert import AlertKind
+from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures, alert_cell, difference
 from rebate_monitor.storage.case_rows import stored_case
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.statements import statement
@@ -12,6 +13,7 @@ from rebate_monitor.storage.tallies import AGED_ON, SETTLE_AFTER, read_cells
 ALL_TALLY_CELLS = statement("all_tally_cells")
 ALL_CASE_ROWS = statement("all_case_rows")
 ACCEPTED_BY_TYPE = statement("accepted_by_type")
+OPEN_ALERTS_BY_CELL = statement("open_alerts_by_cell")
 ACCEPTED = "accepted"
 
 
@@ -47,15 +49,20 @@ async def _recount(connection: Connection) -> Deltas:
     for row in await connection.fetch(ACCEPTED_BY_TYPE):
         cell = Cell(figure=Figure.EVENTS, event_type=row["event_type"], outcome=ACCEPTED)
         deltas[cell] = Measures(cases=row["events"])
+    for row in await connection.fetch(OPEN_ALERTS_BY_CELL):
+        kind, acknowledged = AlertKind(row["kind"]), row["acknowledged"]
+        cell = alert_cell(kind, row["city"], acknowledged=acknowledged)
+        deltas[cell] = Measures(cases=row["alerts"])
     return deltas
 
 
 def _countable(cells: Deltas) -> Deltas:
-    """Leave out what is not stored and so cannot be recounted: duplicates and refusals."""
+    """Leave out what is not stored: duplicates and refusals, and breaches that were undone."""
     return {
         cell: measures
         for cell, measures in cells.items()
-        if cell.figure is not Figure.EVENTS or cell.outcome == ACCEPTED
+        if cell.figure is not Figure.UNDONE
+        and (cell.figure is not Figure.EVENTS or cell.outcome == ACCEPTED)
     }
 
 

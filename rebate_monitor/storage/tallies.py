@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from asyncpg import Record
 
+from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures
 from rebate_monitor.storage.database import Connection, Database
@@ -17,6 +18,7 @@ COMPACT_DELTAS = statement("compact_deltas")
 DROP_EMPTY_CELLS = statement("drop_empty_cells")
 
 FIGURES: dict[str, Figure] = {figure.value: figure for figure in Figure}
+ALERT_KINDS: dict[str | None, AlertKind | None] = {None: None, **{k.value: k for k in AlertKind}}
 VERDICTS: dict[str | None, Verdict | None] = {None: None, **{v.value: v for v in Verdict}}
 
 SETTLE_AFTER = timedelta(days=7)
@@ -51,6 +53,6 @@ def read_cells(rows: Iterable[Record]) -> Deltas:
 
 
 def _cell(row: Record) -> Cell:
-    figure, event_type, outcome, category, city, verdict, *rest = row[: len(Cell._fields)]
+    figure, event_type, outcome, category, city, verdict, *rest, kind = row[: len(Cell._fields)]
     known = FIGURES[figure], event_type, outcome, category, city, VERDICTS[verdict]
-    return Cell(*known, *rest)
+    return Cell(*known, *[*rest, ALERT_KINDS[kind]])

@@ -7,7 +7,7 @@ ON CONFLICT (case_id) DO NOTHING
 
 -- name: lock_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
-       at_risk_at, due_date, breach_at, in_time, same_day, events
+       at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 ORDER BY case_id
@@ -37,16 +37,24 @@ SET status = new.status, settled_verdict = new.settled_verdict, normal = new.nor
     due_date = new.due_date, at_risk_at = new.at_risk_at, breach_at = new.breach_at,
     urgent_at = coalesce(new.urgent_at, 'infinity'), in_time = new.in_time,
     same_day = new.same_day, anomalies = string_to_array(new.anomalies, ','),
-    events = new.events, updated_at = now()
+    events = new.events, updated_at = now(), policy_version = new.policy_version,
+    alert_instants = string_to_array(new.alert_instants, ',')::timestamptz[],
+    next_alert_at = CASE
+        WHEN stored.alerted THEN '-infinity'  -- the sweep looks at what it raised, at once
+        WHEN new.status IN ('running', 'suspended')
+            THEN split_part(nullif(new.alert_instants, ''), ',', 1)::timestamptz
+    END,
+    enforce_from = coalesce($30, stored.enforce_from), changed_at = $31,
+    changed_by = new.changed_by
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],
             $14::timestamptz[], $15::timestamptz[], $16::date[], $17::int[], $18::date[],
             $19::date[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::bool[],
-            $24::bool[], $25::text[], $26::int[])
+            $24::bool[], $25::text[], $26::text[], $27::int[], $28::text[], $29::jsonb[])
     AS new (case_id, status, settled_verdict, normal, lapsed, category, office, city, rebate_type,
             amount_cny, whitelisted, policy_id, limit_workdays, accepted_at, ended_at, stopped_on,
             counted_workdays, running_since, due_date, at_risk_at, breach_at, urgent_at, in_time,
-            same_day, anomalies, events)
+            same_day, policy_version, anomalies, events, alert_instants, changed_by)
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases
@@ -69,7 +77,7 @@ LIMIT $10
 
 -- name: rows_of_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
-       at_risk_at, due_date, breach_at, in_time, same_day, events
+       at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 

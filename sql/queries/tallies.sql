@@ -1,11 +1,11 @@
 -- name: add_deltas
 INSERT INTO tally_delta
     (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-     stopped_on, workdays, cases, workdays_sum, judged, in_time, same_day)
+     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
 SELECT *
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[],
-            $8::date[], $9::date[], $10::date[], $11::int[], $12::bigint[], $13::bigint[],
-            $14::bigint[], $15::bigint[], $16::bigint[])
+            $8::date[], $9::date[], $10::date[], $11::int[], $12::text[], $13::bigint[],
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
 
 -- name: only_one_compaction
 -- Held to the end of the transaction; the second replica simply does nothing.
@@ -20,22 +20,26 @@ WITH aged AS (
     RETURNING *
 )
 INSERT INTO tally_delta
+    (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
+     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
 SELECT figure, event_type, outcome, category, city, verdict,
-       $2::date, $2::date, $2::date, stopped_on, workdays,
+       $2::date, $2::date, $2::date, stopped_on, workdays, alert_kind,
        cases, workdays_sum, judged, in_time, same_day
 FROM aged
 
 -- name: compact_deltas
 WITH fresh AS (DELETE FROM tally_delta RETURNING *)
 INSERT INTO tally AS kept
+    (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
+     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, sum(cases), sum(workdays_sum), sum(judged), sum(in_time),
+       stopped_on, workdays, alert_kind, sum(cases), sum(workdays_sum), sum(judged), sum(in_time),
        sum(same_day)
 FROM fresh
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays
+         stopped_on, workdays, alert_kind
 ON CONFLICT (figure, stopped_on, event_type, outcome, category, city, verdict,
-             at_risk_on, due_on, breach_on, workdays)
+             at_risk_on, due_on, breach_on, workdays, alert_kind)
 DO UPDATE SET cases = kept.cases + excluded.cases,
               workdays_sum = kept.workdays_sum + excluded.workdays_sum,
               judged = kept.judged + excluded.judged,
@@ -48,14 +52,15 @@ DELETE FROM tally WHERE cases = 0 AND workdays_sum = 0 AND judged = 0 AND in_tim
 -- name: tally_cells
 -- Everything but the stopped cells, whose number grows with the days: see stopped_by_window.
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, sum(cases)::bigint AS cases, sum(workdays_sum)::bigint AS workdays_sum,
+       stopped_on, workdays, alert_kind, sum(cases)::bigint AS cases,
+       sum(workdays_sum)::bigint AS workdays_sum,
        sum(judged)::bigint AS judged, sum(in_time)::bigint AS in_time,
        sum(same_day)::bigint AS same_day
 FROM (SELECT * FROM tally WHERE figure <> 'stopped'
       UNION ALL
       SELECT * FROM tally_delta WHERE figure <> 'stopped') AS cells
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays
+         stopped_on, workdays, alert_kind
 HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_time) <> 0
     OR sum(same_day) <> 0
 
@@ -75,22 +80,30 @@ GROUP BY win.label, cells.category
 -- name: all_tally_cells
 -- Every cell, for comparing the tallies with a recount.
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, sum(cases)::bigint AS cases, sum(workdays_sum)::bigint AS workdays_sum,
+       stopped_on, workdays, alert_kind, sum(cases)::bigint AS cases,
+       sum(workdays_sum)::bigint AS workdays_sum,
        sum(judged)::bigint AS judged, sum(in_time)::bigint AS in_time,
        sum(same_day)::bigint AS same_day
 FROM (SELECT * FROM tally UNION ALL SELECT * FROM tally_delta) AS cells
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays
+         stopped_on, workdays, alert_kind
 HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_time) <> 0
     OR sum(same_day) <> 0
 
 -- name: all_case_rows
 -- Every stored case as far as its tallies need it, for a recount.
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
-       at_risk_at, due_date, breach_at, in_time, same_day, events
+       at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants
 FROM rebate_case
 ORDER BY case_id
 
 -- name: accepted_by_type
 -- Stored events by type, for a recount.
 SELECT event_type, count(*) AS events FROM case_event GROUP BY event_type
+
+-- name: open_alerts_by_cell
+-- Open alerts by the cell they are counted in, for a recount.
+SELECT kind, city, acknowledged_at IS NOT NULL AS acknowledged, count(*) AS alerts
+FROM alert
+WHERE resolved_at IS NULL AND kind <> 'corrected'
+GROUP BY 1, 2, 3

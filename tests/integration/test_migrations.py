@@ -25,6 +25,11 @@ PACKAGED = packaged_migrations()
 TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migration"} | {
     "tally",
     "tally_delta",
+    "alert",
+    "alert_told",
+    "alerting_state",
+    "channel_state",
+    "outbox",
 }
 
 

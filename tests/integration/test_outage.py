@@ -130,7 +130,8 @@ async def test_wrong_requests_are_still_refused(away: Client) -> None:
 
 async def test_readiness_says_that_it_is_away(away: Client) -> None:
     """The reason is there for whoever looks, without an address or a password."""
-    expected = {"status": "unavailable", "checks": {"database": "away: ConnectionRefusedError"}}
+    told = {"database": "away: ConnectionRefusedError", "sweep": "ok"}
+    expected = {"status": "unavailable", "checks": told}
 
     assert (503, expected) == await checks(away)
 
@@ -163,7 +164,9 @@ async def test_it_comes_back_without_a_restart(server: EmbeddedPostgres) -> None
         assert "rebate_open_cases" not in await families(client)
 
         assert dsn == await asyncio.to_thread(server.start)
-        assert (200, {"status": "ok", "checks": {"database": "ok"}}) == await checks(client)
+        assert (200, {"status": "ok", "checks": {"database": "ok", "sweep": "ok"}}) == await checks(
+            client
+        )
         assert (await client.post("/v1/events", json=TOLD, headers=ONE)).status == 200
         assert (await (await client.get("/v1/cases/case-1")).json())["events"] == 1
         assert "rebate_open_cases" in await families(client)

@@ -40,6 +40,19 @@ SELECT 'case-' || n,
        CASE WHEN n % 20 <> 0 THEN date '2022-01-01' + n % 1700 END,
        n % 9, 2
 FROM generate_series(1, {CASES}) AS n;
+UPDATE rebate_case SET next_alert_at = breach_at WHERE breach_at IS NOT NULL;
+INSERT INTO alert (case_id, kind, level, policy_version, occurrence, alert_id, city, at, silent,
+                   cause, raised_at, resolved_at)
+SELECT 'case-' || n, 'breached', 1, 'p', 1, md5(n::text), '4301' || (n % 14) || '0', now(), false,
+       '{{"because": "time"}}', now(), CASE WHEN n % 20 <> 0 THEN now() END
+FROM generate_series(1, {CASES}) AS n;
+INSERT INTO alert_told (case_id, alert_id, channel, told_at, notification_id)
+SELECT case_id, alert_id, 'chat', now(), gen_random_uuid() FROM alert;
+INSERT INTO channel_state (channel, told_through) VALUES ('chat', 0);
+INSERT INTO outbox (notification_id, channel, subject, body, created_at, next_attempt_at, sent_at)
+SELECT gen_random_uuid(), 'chat', n::text, '{{}}', now(), now(),
+       CASE WHEN n % 100 <> 0 THEN now() END
+FROM generate_series(1, {CASES}) AS n;
 INSERT INTO tally (figure, category, stopped_on, cases, workdays_sum, judged, in_time, same_day)
 SELECT 'stopped', category, date '2000-01-01' + n, 5, 10, 5, 5, 0
 FROM generate_series(1, 9800) AS n, unnest(ARRAY['I', 'II', 'III', 'IV', 'unknown']) AS category;
@@ -191,23 +204,76 @@ async def test_performance_reads_only_its_period(filled: Connection) -> None:
 
 
 @ON_BOTH
-async def test_what_time_decides_next_is_indexed(filled: Connection) -> None:
-    """The cases that breach or come at risk within a day are found by their instants."""
-    for column, index in (
-        ("breach_at", "rebate_case_breach"),
-        ("at_risk_at", "rebate_case_at_risk"),
-    ):
-        text = await filled.fetchval(
-            f"EXPLAIN (FORMAT JSON) SELECT case_id FROM rebate_case"  # noqa: S608 - two known columns
-            f" WHERE settled_verdict IS NULL AND {column} > $1 AND {column} <= $2",
-            NOW - timedelta(hours=2),
-            NOW,
-        )
-        assert {index} == indexes(json.loads(text)[0]["Plan"])
+async def test_the_sweep_finds_what_is_due_by_its_index(filled: Connection) -> None:
+    """What is due next, and when, is read off the partial index, never off all cases."""
+    for name, arguments in (("due_cases", (NOW, 200)), ("next_due_instant", ())):
+        told = await plan(filled, name, *arguments)
+
+        assert {"rebate_case_next_alert"} == indexes(told)
+        assert set() == scanned(told)
 
 
 @ON_BOTH
-@pytest.mark.parametrize("table", ["case_event", "rebate_case"])
+async def test_the_sweep_locks_and_writes_by_the_key(filled: Connection) -> None:
+    """The cases of a page, and their alerts, are found by their keys."""
+    cases = [f"case-{n}" for n in range(50)]
+
+    locked = await plan(filled, "lock_due_cases", cases, NOW)
+    known = await plan(filled, "alerts_of_cases", cases)
+
+    assert indexes(locked) <= {"rebate_case_pkey", "rebate_case_next_alert"}
+    assert {"alert_pkey"} == indexes(known)
+    assert set() == scanned(locked) | scanned(known)
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "alert_seq"),
+        ({"state": "open"}, "alert_open"),
+        ({"state": "open", "city": "430100"}, "alert_open"),
+        ({"case_id": "case-7"}, "alert_pkey"),
+    ],
+    ids=["all", "open", "open of a city", "of a case"],
+)
+async def test_each_list_of_alerts_has_its_index(
+    filled: Connection, wanted: dict[str, str], index: str
+) -> None:
+    """A page of alerts is read off the index of its filter, however many alerts are over."""
+    names = ("state", "kind", "level", "city", "office", "case_id", "since", "acknowledged")
+    arguments = [*(wanted.get(name) for name in names), None, 51]
+    async with filled.transaction():
+        await filled.execute(statement("plan_for_arguments"))
+        prepared = await filled.prepare(f"EXPLAIN (FORMAT JSON) {statement('list_alerts')}")
+        root: Json = json.loads(await prepared.fetchval(*arguments))[0]["Plan"]
+
+    assert {index, "alert_told_pkey"} == indexes(root)
+    assert "Sort" not in {n["Node Type"] for n in nodes(root)} or index == "alert_pkey"
+
+
+@ON_BOTH
+async def test_what_a_channel_is_told_begins_at_its_place(filled: Connection) -> None:
+    """A digest reads the alerts after the channel's place, not all that there ever were."""
+    told = await plan(filled, "untold_groups", "chat", 19_900, 20_000)
+
+    assert "alert_seq" in indexes(told)
+    assert set() == scanned(told)
+
+
+@ON_BOTH
+async def test_a_message_is_claimed_by_its_channel(filled: Connection) -> None:
+    """The next message of a channel is found among those that wait, not among those sent."""
+    until = NOW + timedelta(seconds=15)
+
+    told = await plan(filled, "claim_message", "chat", NOW, until, until)
+
+    assert "outbox_pending" in indexes(told)
+    assert "outbox" not in scanned(told)
+
+
+@ON_BOTH
+@pytest.mark.parametrize("table", ["case_event", "rebate_case", "alert", "alert_told"])
 async def test_every_key_contains_the_case(database: Database, table: str) -> None:
     """Each primary key and unique index of a case-owned table could be distributed by case."""
     async with database.connection() as connection:

@@ -1,0 +1,1 @@
+"""From a passed instant to people who know: sweep, digest, outbox, channels (DESIGN 7)."""

@@ -1,0 +1,124 @@
+"""Turn alerts that a channel has not been told of into its messages: digests only (DESIGN 7)."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import msgspec
+from asyncpg import Record
+
+from rebate_monitor.alerting.channels.channel import Channel, ChannelType
+from rebate_monitor.alerting.configuration import AlertSettings
+from rebate_monitor.domain.alert import AlertKind
+from rebate_monitor.places import Places
+from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.outbox import (
+    Group,
+    NewMessage,
+    Outlook,
+    Telling,
+    lock_channel,
+    note_told,
+    open_alerts_by_level,
+    post_messages,
+    tell,
+    untold_groups,
+)
+
+WEBHOOK_PART = 1_000
+"""Cases a message to a machine at most: about 150 kB."""
+URGENT_NAMED = 5
+ONE_PART = 2**31 - 1
+
+
+class DigestBody(msgspec.Struct, kw_only=True):
+    """What a message in the outbox tells; the names are those of the webhook's payload."""
+
+    kind: AlertKind
+    level: int
+    city: str | None
+    count: int
+    by_category: dict[str, int]
+    first_at: datetime
+    last_at: datetime
+    open_total: int
+    acknowledged_total: int
+    part: int
+    parts: int
+    cases: msgspec.Raw
+
+
+class Announcer:
+    """Makes the digests of one channel, on one replica at a time."""
+
+    def __init__(
+        self, database: Database, channel: Channel, settings: AlertSettings, places: Places
+    ) -> None:
+        self._database, self._channel, self._places = database, channel, places
+        self._routes = settings.routes_of(channel.name)
+
+    async def announce(self, window_start: datetime, now: datetime) -> int:
+        """Post what the channel has not been told of; return the number of messages."""
+        return await self._database.retrying(self._work(window_start, now))
+
+    def _work(
+        self, window_start: datetime, now: datetime
+    ) -> Callable[[Connection], Awaitable[int]]:
+        async def work(connection: Connection) -> int:
+            outlook = await lock_channel(connection, self._channel.name)
+            if outlook is None or _is_told_in(outlook, window_start):
+                return 0
+            messages = await self._messages(connection, outlook, now)
+            if messages:
+                await post_messages(connection, self._channel.name, messages, now)
+            await note_told(connection, self._channel.name, outlook.head, window_start)
+            return len(messages)
+
+        return work
+
+    async def _messages(
+        self, connection: Connection, outlook: Outlook, now: datetime
+    ) -> list[NewMessage]:
+        name = self._channel.name
+        groups = [g for g in await untold_groups(connection, name, outlook) if self._goes_here(g)]
+        if not groups:
+            return []
+        told = await tell(connection, self._telling(now), outlook, groups)
+        standing = await open_alerts_by_level(connection)
+        return [_message(row, standing) for row in told]
+
+    def _telling(self, now: datetime) -> Telling:
+        if self._channel.type is ChannelType.WEBHOOK:
+            part_size, named = WEBHOOK_PART, WEBHOOK_PART
+        else:
+            part_size, named = ONE_PART, URGENT_NAMED
+        return Telling(channel=self._channel.name, part_size=part_size, named=named, at=now)
+
+    def _goes_here(self, group: Group) -> bool:
+        """Say whether a group is routed here; a correction goes wherever its breach was told."""
+        return group.kind is AlertKind.CORRECTED or any(
+            route.covers(**group._asdict(), places=self._places) for route in self._routes
+        )
+
+
+def _is_told_in(outlook: Outlook, window_start: datetime) -> bool:
+    return outlook.window_start is not None and outlook.window_start >= window_start
+
+
+def _message(row: Record, standing: Mapping[tuple[int, str | None], tuple[int, int]]) -> NewMessage:
+    open_total, acknowledged_total = standing.get((row["level"], row["city"]), (0, 0))
+    categories = {name: row[name] for name in ("I", "II", "III", "IV", "unknown")}
+    body = DigestBody(
+        kind=AlertKind(row["kind"]),
+        level=row["level"],
+        city=row["city"],
+        count=row["alerts"],
+        by_category={name: count for name, count in categories.items() if count},
+        first_at=row["first_at"],
+        last_at=row["last_at"],
+        open_total=open_total,
+        acknowledged_total=acknowledged_total,
+        part=row["part"],
+        parts=row["parts"],
+        cases=msgspec.Raw(row["cases"].encode()),
+    )
+    return NewMessage(row["notification_id"], row["subject"], msgspec.json.encode(body))

@@ -1,0 +1,140 @@
+"""Make the message of an outbox row: text for people, JSON for machines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+import msgspec
+
+from rebate_monitor.alerting.announcing import DigestBody
+from rebate_monitor.alerting.channels.channel import Channel
+from rebate_monitor.alerting.channels.message import Message
+from rebate_monitor.alerting.digest import Digest, Urgent
+from rebate_monitor.alerting.texts import digest_link, render
+from rebate_monitor.domain.local_time import SHANGHAI, local_date
+from rebate_monitor.domain.work_calendar import WorkCalendar
+from rebate_monitor.places import Places
+from rebate_monitor.storage.outbox import Claimed
+
+DIGEST_TYPE = "rebate.alert.digest"
+URGENT_TOLD = 5
+
+
+class AlertedCase(msgspec.Struct, kw_only=True):
+    """One case of a digest; only a webhook is told its name."""
+
+    case_id: str
+    alert_id: str
+    office: str | None
+    category: str | None
+    due_date: date | None
+    at: datetime
+
+
+class CityView(msgspec.Struct, kw_only=True):
+    """A city with its names, empty where nobody has told them."""
+
+    code: str | None
+    name_zh: str
+    name_en: str
+
+
+class DigestPayload(msgspec.Struct, kw_only=True):
+    """What a webhook receives (docs/notifications.md)."""
+
+    type: str
+    notification_id: str
+    channel: str
+    created_at: datetime
+    kind: str
+    level: int
+    city: CityView
+    count: int
+    by_category: dict[str, int]
+    first_at: datetime
+    last_at: datetime
+    open_total: int
+    acknowledged_total: int
+    part: int
+    parts: int
+    cases: Sequence[AlertedCase]
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestComposer:
+    """Composes the messages of one channel."""
+
+    channel: Channel
+    places: Places
+    calendar: WorkCalendar
+    link: str | None
+
+    def __call__(self, claimed: Claimed, now: datetime) -> Message:
+        """Compose the message of a leased row."""
+        body = msgspec.json.decode(claimed.body, type=DigestBody)
+        cases = msgspec.json.decode(body.cases, type=list[AlertedCase])
+        digest = self._digest(body, cases, local_date(now))
+        text = render(digest, self.channel.language, self.places, self.link, now)
+        link = digest_link(self.link, digest)
+        return Message(
+            notification_id=str(claimed.notification_id),
+            title=text.title,
+            lines=text.lines,
+            link=link,
+            payload=msgspec.json.encode(self._payload(claimed, body, cases, link)),
+        )
+
+    def _digest(self, body: DigestBody, cases: Sequence[AlertedCase], today: date) -> Digest:
+        return Digest(
+            kind=body.kind,
+            level=body.level,
+            city=body.city or "",
+            count=body.count,
+            by_category=body.by_category,
+            urgent=tuple(self._urgent(case, today) for case in cases[:URGENT_TOLD]),
+            first_at=body.first_at,
+            last_at=body.last_at,
+            open_total=body.open_total,
+            acknowledged_total=body.acknowledged_total,
+        )
+
+    def _urgent(self, case: AlertedCase, today: date) -> Urgent:
+        due = case.due_date
+        left = None if due is None else self.calendar.workdays_between(today, due)
+        return Urgent(case.office or "", case.category, due, left)
+
+    def _payload(
+        self,
+        claimed: Claimed,
+        body: DigestBody,
+        cases: Sequence[AlertedCase],
+        link: str | None,
+    ) -> DigestPayload:
+        for case in cases:
+            case.at = case.at.astimezone(SHANGHAI)
+        return DigestPayload(
+            type=DIGEST_TYPE,
+            notification_id=str(claimed.notification_id),
+            channel=self.channel.name,
+            created_at=claimed.created_at.astimezone(SHANGHAI),
+            kind=body.kind,
+            level=body.level,
+            city=self._city(body.city),
+            count=body.count,
+            by_category=body.by_category,
+            first_at=body.first_at.astimezone(SHANGHAI),
+            last_at=body.last_at.astimezone(SHANGHAI),
+            open_total=body.open_total,
+            acknowledged_total=body.acknowledged_total,
+            part=body.part,
+            parts=body.parts,
+            cases=cases,
+            link=link,
+        )
+
+    def _city(self, code: str | None) -> CityView:
+        place = self.places.cities.get(code or "")
+        if place is None:
+            return CityView(code=code, name_zh="", name_en="")
+        return CityView(code=code, name_zh=place.name_zh, name_en=place.name_en)

@@ -1,0 +1,54 @@
+"""The work of one channel, again and again: make its digests, deliver its messages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rebate_monitor.alerting.announcing import Announcer
+from rebate_monitor.alerting.channels.channel import Channel
+from rebate_monitor.alerting.delivery import Courier
+from rebate_monitor.alerting.hours import is_open, window_start
+from rebate_monitor.domain.work_calendar import WorkCalendar
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.outbox import Outlook, add_channels, channel_outlook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notifier:
+    """Tells one channel inside its hours; `now` is its clock."""
+
+    database: Database
+    calendar: WorkCalendar
+    channel: Channel
+    announcer: Announcer
+    courier: Courier
+    now: Callable[[], datetime]
+
+    async def tick(self) -> None:
+        """Do what is due for the channel at this moment."""
+        now = self.now()
+        outlook = await self._outlook(now)
+        if not is_open(self.channel, self.calendar, now):
+            return
+        window = window_start(self.channel, self.calendar, now)
+        posted = 0
+        if self._begins(outlook, window):
+            posted = await self.announcer.announce(window, now)
+        if posted or outlook.has_mail:
+            await self.courier.deliver()
+
+    async def _outlook(self, now: datetime) -> Outlook:
+        async with self.database.connection() as connection:
+            outlook = await channel_outlook(connection, self.channel.name, now)
+            if outlook is None:  # new, or forgotten with a restored backup
+                await add_channels(connection, [self.channel.name])
+                outlook = await channel_outlook(connection, self.channel.name, now)
+        if outlook is None:
+            raise LookupError(f"channel_state does not know {self.channel.name}")
+        return outlook
+
+    def _begins(self, outlook: Outlook, window: datetime) -> bool:
+        """Say whether a window begins in which there may be something to tell."""
+        if outlook.window_start is not None and outlook.window_start >= window:
+            return False
+        return bool(self.channel.digest_every) or outlook.head > outlook.told_through

@@ -1,0 +1,206 @@
+"""The words of a notice: counts and offices, never a case, a taxpayer or an amount (DESIGN 7)."""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from rebate_monitor.alerting.channels.channel import Language
+from rebate_monitor.alerting.digest import Digest, Urgent
+from rebate_monitor.alerting.routes import UNKNOWN_CATEGORY
+from rebate_monitor.domain.alert import BREACHED_LEVEL, AlertKind
+from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.local_time import SHANGHAI, local_date
+from rebate_monitor.places import Place, Places
+
+
+class Text(NamedTuple):
+    """What a message says: a title and plain lines."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+class Count(int):
+    """A number that chooses words: `{n:workday|workdays}`."""
+
+    def __format__(self, forms: str) -> str:
+        """Return the first of two forms for one, the second for any other number."""
+        if "|" not in forms:
+            return super().__format__(forms)
+        one, many = forms.split("|")
+        return one if self == 1 else many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """The phrases of one language by `section.key`, and its names of the months."""
+
+    phrases: Mapping[str, str]
+    months: tuple[str, ...]
+
+    def say(self, key: str, **values: object) -> str:
+        """Fill a phrase; whole numbers may choose its words."""
+        counted = {k: Count(v) if isinstance(v, int) else v for k, v in values.items()}
+        return self.phrases[key].format(**counted)
+
+    def day(self, day: date, today: date) -> str:
+        """Write a date, with its year unless that is today's."""
+        key = "date" if day.year == today.year else "date_of_year"
+        month = self.months[day.month - 1]
+        return self.phrases[key].format(year=day.year, month=month, day=day.day)
+
+    def instant(self, instant: datetime, today: date) -> str:
+        """Write an instant in Asia/Shanghai, to the minute."""
+        return f"{self.day(local_date(instant), today)} {instant.astimezone(SHANGHAI):%H:%M}"
+
+
+@cache
+def catalogue(language: Language) -> Catalogue:
+    """Return the packaged catalogue of a language."""
+    file = resources.files("rebate_monitor") / "alerting" / "texts" / f"{language}.toml"
+    told = tomllib.loads(file.read_text("utf-8"))
+    return Catalogue(phrases=dict(_phrases(told)), months=tuple(told["months"]))
+
+
+def _phrases(told: Mapping[str, object], section: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in told.items():
+        if isinstance(value, dict):
+            yield from _phrases(value, f"{section}{key}.")
+        elif isinstance(value, str):
+            yield section + key, value
+
+
+def digest_link(link: str | None, digest: Digest) -> str | None:
+    """Return where a message about a digest points; a correction is no open alert."""
+    if link is None:
+        return None
+    query = {"city": digest.city, "kind": digest.kind, "level": digest.level, "state": "open"}
+    if digest.kind is AlertKind.CORRECTED:
+        del query["state"]
+    if not digest.city:
+        del query["city"]
+    return f"{link}/alerts?{urlencode(query)}"
+
+
+def render(
+    digest: Digest, language: Language, places: Places, link: str | None, now: datetime
+) -> Text:
+    """Write one message that a person can act on; the last line is the link, where there is one."""
+    writer = _Writer(
+        digest=digest,
+        language=language,
+        words=catalogue(language),
+        places=places,
+        today=local_date(now),
+    )
+    target = digest_link(link, digest)
+    links = () if target is None else (writer.words.say("link.open", link=target),)
+    return Text(title=writer.title(), lines=(*writer.lines(), *links))
+
+
+def render_trial(channel: str, language: Language, now: datetime) -> Text:
+    """Write the message of `rebate-monitor channel test`: a trial, nothing to do."""
+    words = catalogue(language)
+    sent = words.instant(now, local_date(now))
+    return Text(
+        title=words.say("trial.title"),
+        lines=(words.say("trial.channel", channel=channel, sent=sent), words.say("trial.nothing")),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writer:
+    """Writes about one digest in one language."""
+
+    digest: Digest
+    language: Language
+    words: Catalogue
+    places: Places
+    today: date
+
+    def title(self) -> str:
+        is_step = self.digest.kind is AlertKind.CORRECTED and self.digest.level > BREACHED_LEVEL
+        return self.words.say(
+            "title.corrected_step" if is_step else f"title.{self.digest.kind}",
+            city=self._city(),
+            count=self.digest.count,
+            step=self.digest.level - BREACHED_LEVEL,
+        )
+
+    def lines(self) -> Iterator[str]:
+        yield self._reached()
+        yield self._categories()
+        yield from self._urgent()
+        yield self._open()
+        yield self.words.say(f"next.{self.digest.kind}")
+
+    def _reached(self) -> str:
+        first = self.words.instant(self.digest.first_at, self.today)
+        last = self.words.instant(self.digest.last_at, self.today)
+        key = "reached.at" if first == last else "reached.between"
+        return self.words.say(key, first=first, last=last)
+
+    def _categories(self) -> str:
+        counts = self.digest.by_category
+        items = (
+            self.words.say("category.item", category=self._category(known), count=counts[known])
+            for known in (*Category, UNKNOWN_CATEGORY)
+            if counts.get(known)
+        )
+        separator = self.words.phrases["category.separator"]
+        return self.words.say("category.list", categories=separator.join(items))
+
+    def _urgent(self) -> Iterator[str]:
+        shown, count = len(self.digest.urgent), self.digest.count
+        if not shown:
+            return
+        key = "urgent.all" if shown == count else "urgent.some"
+        if self.digest.kind is AlertKind.CORRECTED and shown < count:
+            key = "urgent.examples"
+        yield self.words.say(key, shown=shown, count=count)
+        yield from map(self._case, self.digest.urgent)
+
+    def _case(self, case: Urgent) -> str:
+        office = self._name(self.places.offices.get(case.office), case.office)
+        parts = [
+            *filter(None, [office]),
+            self.words.say("category.named", category=self._category(case.category)),
+        ]
+        if case.due_date is not None:
+            due = self.words.day(case.due_date, self.today)
+            parts.append(self.words.say("urgent.due", due=due))
+        if self.digest.kind is not AlertKind.CORRECTED:  # its clock may have stopped long ago
+            parts.append(self._left(case.workdays_left))
+        return self.words.phrases["urgent.separator"].join(parts)
+
+    def _left(self, workdays: int | None) -> str:
+        if workdays is None:
+            return self.words.say("urgent.standing")
+        if workdays == 0:
+            return self.words.say("urgent.none_left")
+        key = "urgent.days_over" if workdays < 0 else "urgent.days_left"
+        return self.words.say(key, days=abs(workdays))
+
+    def _open(self) -> str:
+        key = "open.some" if self.digest.open_total else "open.none"
+        return self.words.say(
+            key, open=self.digest.open_total, acknowledged=self.digest.acknowledged_total
+        )
+
+    def _city(self) -> str:
+        if not self.digest.city:
+            return self.words.say("city.unknown")
+        return self._name(self.places.cities.get(self.digest.city), self.digest.city)
+
+    def _category(self, category: str | None) -> str:
+        return self.words.say(f"category.{category or UNKNOWN_CATEGORY}")
+
+    def _name(self, place: Place | None, code: str) -> str:
+        if place is None:
+            return code
+        return place.name_zh if self.language is Language.ZH else place.name_en

@@ -1,0 +1,240 @@
+"""GET /v1/alerts, POST /v1/alerts/{id}/ack and GET /v1/supervision: alerts of named cases."""
+
+import base64
+import re
+
+import msgspec
+import structlog
+from aiohttp import web
+from asyncpg import Record
+
+from rebate_monitor.api.access import ANONYMOUS, NO_KEY, require
+from rebate_monitor.api.parameters import (
+    a_city,
+    a_name,
+    a_number,
+    a_utc_instant,
+    allow_only,
+    an_office,
+    one_of,
+    parameter,
+)
+from rebate_monitor.api.problems import (
+    ConflictProblem,
+    InvalidProblem,
+    NotFoundProblem,
+    NotJsonProblem,
+    UnauthorizedProblem,
+    UnsupportedMediaTypeProblem,
+)
+from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.api.views import (
+    AcknowledgementTold,
+    AlertsView,
+    AlertView,
+    CauseView,
+    SupervisedOfficeView,
+    SupervisionView,
+    encode,
+    local,
+    local_or_none,
+)
+from rebate_monitor.domain.alert import AlertKind, Resolution
+from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.ingest.wire import MAX_NAME
+from rebate_monitor.storage.alerts import (
+    Acknowledgement,
+    AlertFilter,
+    AlertGoneError,
+    AlreadyAcknowledgedError,
+    AlreadyResolvedError,
+    acknowledge,
+    list_alerts,
+    supervised_offices,
+)
+from rebate_monitor.storage.keys import Principal, Scope
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+HIGHEST_LEVEL = 99
+JSON = "application/json"
+ALERT_ID = re.compile(r"[0-9a-f]{24}")
+NO_SUCH_ALERT = "there is no alert of this id; GET /v1/alerts lists them"
+STATES = ("open", "resolved")
+
+log = structlog.get_logger()
+
+
+async def get_alerts(request: web.Request) -> web.Response:
+    """Answer a page of alerts, the latest first."""
+    await require(request, Scope.CASES_READ)
+    allow_only(
+        request,
+        [
+            "state",
+            "kind",
+            "level",
+            "city",
+            "office",
+            "case_id",
+            "since",
+            "acknowledged",
+            "limit",
+            "cursor",
+        ],
+    )
+    limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
+    before = parameter(request, "cursor", _place)
+    wanted = _filter(request)
+    async with request.app[SERVICE].database.transaction(snapshot=True) as connection:
+        rows = await list_alerts(connection, wanted, before, limit + 1)
+    shown = rows[:limit]
+    more = len(rows) > limit
+    view = AlertsView(
+        alerts=[_alert_view(row) for row in shown],
+        next=_cursor(shown[-1]["seq"]) if more else None,
+    )
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+def _filter(request: web.Request) -> AlertFilter:
+    acknowledged = parameter(request, "acknowledged", one_of("true", "false"))
+    return AlertFilter(
+        state=parameter(request, "state", one_of(*STATES)),
+        kind=parameter(request, "kind", one_of(*AlertKind)),
+        level=parameter(request, "level", a_number(0, HIGHEST_LEVEL)),
+        city=parameter(request, "city", a_city),
+        office=parameter(request, "office", an_office),
+        case_id=parameter(request, "case_id", a_name(MAX_NAME)),
+        since=parameter(request, "since", a_utc_instant),
+        acknowledged=None if acknowledged is None else acknowledged == "true",
+    )
+
+
+def _alert_view(row: Record) -> AlertView:
+    category = row["category"]
+    resolution = row["resolution"]
+    return AlertView(
+        id=row["alert_id"],
+        case_id=row["case_id"],
+        kind=AlertKind(row["kind"]),
+        level=row["level"],
+        policy_version=row["policy_version"],
+        occurrence=row["occurrence"],
+        city=row["city"],
+        office=row["office"],
+        category=Category(category) if category else None,
+        whitelisted=row["whitelisted"],
+        limit_workdays=row["limit_workdays"],
+        due_date=row["due_date"],
+        at=local(row["at"]),
+        cause=_cause(row["cause"]),
+        silent=row["silent"],
+        told=row["told"] or [],
+        raised_at=local(row["raised_at"]),
+        resolved_at=local_or_none(row["resolved_at"]),
+        resolution=Resolution(resolution) if resolution else None,
+        resolved_cause=_cause(row["resolved_cause"]) if row["resolved_cause"] else None,
+        undone_by=row["undone_by"],
+        acknowledged=row["acknowledged_at"] is not None,
+        acknowledged_at=local_or_none(row["acknowledged_at"]),
+        acknowledged_by=row["acknowledged_by"],
+        note=row["note"],
+    )
+
+
+def _cause(stored: bytes) -> CauseView:
+    return msgspec.json.decode(stored, type=CauseView)
+
+
+def _cursor(seq: int) -> str:
+    return base64.urlsafe_b64encode(str(seq).encode()).decode()
+
+
+def _place(cursor: str) -> int:
+    try:
+        return a_number(1, 10**9 - 1)(base64.urlsafe_b64decode(cursor.encode("ascii")).decode())
+    except ValueError:
+        raise ValueError("must be the `next` of an earlier page") from None
+
+
+async def post_acknowledgement(request: web.Request) -> web.Response:
+    """Keep who has taken an alert on; nobody is stepped up over them (DESIGN 7)."""
+    principal = await require(request, Scope.CASES_READ)
+    if principal is ANONYMOUS:
+        raise UnauthorizedProblem(NO_KEY)
+    allow_only(request, [])
+    told_id = request.match_info["alert_id"]
+    if not ALERT_ID.fullmatch(told_id):
+        raise NotFoundProblem(NO_SUCH_ALERT)
+    service = request.app[SERVICE]
+    told = _acknowledgement(await _told(request), principal, service)
+    await _acknowledge(service, told_id, told)
+    log.info("alert.acknowledged", alert_id=told_id, key=principal.name)
+    return web.Response(status=204)
+
+
+async def _told(request: web.Request) -> AcknowledgementTold:
+    body = await request.read()
+    if request.content_type != JSON:
+        raise UnsupportedMediaTypeProblem(f'send {JSON}, such as {{"note": "…"}}')
+    try:
+        return msgspec.json.decode(body or b"{}", type=AcknowledgementTold)
+    except msgspec.ValidationError as error:
+        raise InvalidProblem(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise NotJsonProblem("the body must be a JSON object, encoded in UTF-8") from None
+
+
+def _acknowledgement(
+    told: AcknowledgementTold, principal: Principal, service: Service
+) -> Acknowledgement:
+    who = told.who or principal.name
+    for field, text in (("who", who), ("note", told.note)):
+        if "\x00" in text:
+            raise InvalidProblem(f"{field}: must not hold the character U+0000")
+    return Acknowledgement(who=who, key=principal.name, note=told.note, at=service.now())
+
+
+async def _acknowledge(service: Service, told_id: str, told: Acknowledgement) -> None:
+    try:
+        async with service.database.transaction() as connection:
+            await acknowledge(connection, told_id, told)
+    except AlertGoneError:
+        raise NotFoundProblem(NO_SUCH_ALERT) from None
+    except AlreadyAcknowledgedError as error:
+        raise ConflictProblem(f"{error} has acknowledged this alert before") from None
+    except AlreadyResolvedError:
+        raise ConflictProblem("the alert is resolved; only open ones are acknowledged") from None
+
+
+async def get_supervision(request: web.Request) -> web.Response:
+    """Answer the offices with open alerts and how old their arrears are 督办."""
+    await require(request, Scope.CASES_READ)
+    allow_only(request, ["city", "office"])
+    service = request.app[SERVICE]
+    city, office = parameter(request, "city", a_city), parameter(request, "office", an_office)
+    async with service.database.transaction(snapshot=True) as connection:
+        rows = await supervised_offices(connection, city, office)
+    view = SupervisionView(offices=[_office_view(service, row) for row in rows])
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+def _office_view(service: Service, row: Record) -> SupervisedOfficeView:
+    place = service.places.offices.get(row["office"] or "")
+    oldest = row["oldest_breach_at"]
+    calendar = service.rulebook.calendar
+    age = calendar.workdays_between(local_date(oldest), service.today()) if oldest else None
+    return SupervisedOfficeView(
+        office=row["office"],
+        name_zh=place.name_zh if place else None,
+        name_en=place.name_en if place else None,
+        city=row["city"],
+        at_risk=row["at_risk"],
+        breached=row["breached"],
+        overdue=row["overdue"],
+        acknowledged=row["acknowledged"],
+        highest_level=row["highest_level"],
+        oldest_breach_at=local_or_none(oldest),
+        age_workdays=age,
+    )

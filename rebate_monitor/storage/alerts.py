@@ -1,0 +1,340 @@
+"""Stored alerts: written by the sweep, acknowledged and listed by people."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import NamedTuple
+
+from asyncpg import Record
+
+from rebate_monitor.domain.alert import AlertKind, Resolution, Standing, kind_of
+from rebate_monitor.domain.case import Status
+from rebate_monitor.domain.tally import Measures, alert_cell
+from rebate_monitor.storage.causes import Cause, decode_cause
+from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.statements import statement
+from rebate_monitor.storage.tallies import add_deltas
+
+ONLY_ONE_SWEEP = statement("only_one_sweep")
+DUE_CASES = statement("due_cases")
+LOCK_DUE_CASES = statement("lock_due_cases")
+ALERTS_OF_CASES = statement("alerts_of_cases")
+RAISE_ALERTS = statement("raise_alerts")
+RESOLVE_ALERTS = statement("resolve_alerts")
+MOVE_ALERTS = statement("move_alerts")
+PLAN_NEXT_LOOK = statement("plan_next_look")
+NEXT_DUE_INSTANT = statement("next_due_instant")
+NOTE_SWEEP = statement("note_sweep")
+ALERTING_STATE = statement("alerting_state")
+UNFOLDED_OPEN_CASES = statement("unfolded_open_cases")
+LIST_ALERTS = statement("list_alerts")
+PLAN_FOR_ARGUMENTS = statement("plan_for_arguments")
+LOCK_ALERT = statement("lock_alert")
+ACKNOWLEDGE_ALERT = statement("acknowledge_alert")
+SUPERVISED_OFFICES = statement("supervised_offices")
+
+ALERT_ID_DIGITS = 24
+
+
+class Place(NamedTuple):
+    """Whose a case is: what routes go by and who is asked about it."""
+
+    city: str | None
+    office: str | None
+    category: str | None
+    whitelisted: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueCase:
+    """A locked case that the sweep has to look at, as far as it needs it."""
+
+    case_id: str
+    status: Status
+    instants: Sequence[datetime]
+    enforce_from: datetime | None
+    changed_at: datetime | None
+    changed_by: Cause | None
+    policy_version: str | None
+    place: Place
+    limit_workdays: int | None
+    due_date: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAlert:
+    """An alert as the sweep finds it."""
+
+    alert_id: str
+    kind: AlertKind
+    level: int
+    place: Place
+    standing: Standing
+
+
+class NewAlert(NamedTuple):
+    """An alert to be raised; the fields are the arguments of raise_alerts, in order."""
+
+    case_id: str
+    kind: AlertKind
+    level: int
+    policy_version: str
+    occurrence: int
+    alert_id: str
+    city: str | None
+    office: str | None
+    category: str | None
+    whitelisted: bool | None
+    limit_workdays: int | None
+    due_date: date | None
+    at: datetime
+    silent: bool
+    cause: bytes
+
+
+class ResolvedAlert(NamedTuple):
+    """An alert that stands no longer; the fields are the arguments of resolve_alerts."""
+
+    case_id: str
+    alert_id: str
+    resolution: Resolution
+    cause: bytes
+    undone_by: str | None
+
+
+class MovedAlert(NamedTuple):
+    """An open alert whose case is another office's now; the arguments of move_alerts."""
+
+    case_id: str
+    alert_id: str
+    city: str | None
+    office: str | None
+    category: str | None
+    whitelisted: bool | None
+
+
+class NextLook(NamedTuple):
+    """When the sweep looks at a case again; the fields are the arguments of plan_next_look."""
+
+    case_id: str
+    next_alert_at: datetime | None
+    alerted: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class AlertChanges:
+    """What a page of a sweep changes: every case looked at has its next look."""
+
+    raised: list[NewAlert] = field(default_factory=list)
+    resolved: list[ResolvedAlert] = field(default_factory=list)
+    moved: list[MovedAlert] = field(default_factory=list)
+    looks: list[NextLook] = field(default_factory=list)
+
+
+def alert_id(case_id: str, kind: AlertKind, level: int, version: str, occurrence: int) -> str:
+    """Return the id of an alert: always the same for its key, and silent about the case."""
+    key = f"{case_id}\n{kind}\n{level}\n{version}\n{occurrence}"
+    return hashlib.sha256(key.encode()).hexdigest()[:ALERT_ID_DIGITS]
+
+
+async def take_sweep(connection: Connection) -> bool:
+    """Become the only sweep until the end of the transaction; return False if another one is."""
+    taken: bool = await connection.fetchval(ONLY_ONE_SWEEP)
+    return taken
+
+
+async def lock_due_cases(
+    connection: Connection, now: datetime, limit: int
+) -> tuple[list[DueCase], dict[str, list[StoredAlert]]]:
+    """Lock the cases of the earliest instant that has passed; return them with their alerts."""
+    found = await connection.fetch(DUE_CASES, now, limit)
+    rows = await connection.fetch(LOCK_DUE_CASES, [row["case_id"] for row in found], now)
+    alerted = [row["case_id"] for row in rows if row["alerted"]]
+    alerts = await alerts_of_cases(connection, alerted) if alerted else {}
+    return [_due_case(row) for row in rows], alerts
+
+
+def _due_case(row: Record) -> DueCase:
+    changed_by = row["changed_by"]
+    return DueCase(
+        case_id=row["case_id"],
+        status=Status(row["status"]),
+        instants=row["alert_instants"] or (),
+        enforce_from=row["enforce_from"],
+        changed_at=row["changed_at"],
+        changed_by=decode_cause(changed_by) if changed_by else None,
+        policy_version=row["policy_version"],
+        place=_place(row),
+        limit_workdays=row["limit_workdays"],
+        due_date=row["due_date"],
+    )
+
+
+def _place(row: Record) -> Place:
+    return Place(row["city"], row["office"], row["category"], row["whitelisted"])
+
+
+async def alerts_of_cases(
+    connection: Connection, case_ids: Sequence[str]
+) -> dict[str, list[StoredAlert]]:
+    """Return all alerts of these cases, the latest of a level last."""
+    found: dict[str, list[StoredAlert]] = {}
+    for row in await connection.fetch(ALERTS_OF_CASES, case_ids):
+        resolution = row["resolution"]
+        standing = Standing(
+            occurrence=row["occurrence"],
+            resolution=Resolution(resolution) if resolution else None,
+            acknowledged=row["acknowledged_at"] is not None,
+        )
+        found.setdefault(row["case_id"], []).append(
+            StoredAlert(
+                alert_id=row["alert_id"],
+                kind=AlertKind(row["kind"]),
+                level=row["level"],
+                place=_place(row),
+                standing=standing,
+            )
+        )
+    return found
+
+
+async def write_alerts(connection: Connection, changes: AlertChanges, now: datetime) -> None:
+    """Write what a page of a sweep has decided."""
+    if changes.raised:
+        await connection.execute(RAISE_ALERTS, *_columns(changes.raised), now)
+    if changes.resolved:
+        await connection.execute(RESOLVE_ALERTS, *_columns(changes.resolved), now)
+    if changes.moved:
+        await connection.execute(MOVE_ALERTS, *_columns(changes.moved))
+    await connection.execute(PLAN_NEXT_LOOK, *_columns(changes.looks))
+
+
+def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+async def note_sweep(connection: Connection, now: datetime) -> None:
+    """Keep that a sweep found nothing left to do."""
+    await connection.execute(NOTE_SWEEP, now)
+
+
+async def next_due_instant(connection: Connection) -> datetime | None:
+    """Return when the next level of any case is due."""
+    instant: datetime | None = await connection.fetchval(NEXT_DUE_INSTANT)
+    return instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertingState:
+    """Since when alerts are told unless configured otherwise, and when all was last looked at."""
+
+    enforce_from: datetime
+    last_success_at: datetime | None
+
+
+async def alerting_state(connection: Connection) -> AlertingState:
+    """Return the state that all replicas share."""
+    row = await connection.fetchrow(ALERTING_STATE)
+    if row is None:
+        raise LookupError("alerting_state has lost its only row")
+    return AlertingState(enforce_from=row["enforce_from"], last_success_at=row["last_success_at"])
+
+
+async def count_unfolded(connection: Connection) -> int:
+    """Return how many open cases have no alert instants, since they come from an older version."""
+    count: int = await connection.fetchval(UNFOLDED_OPEN_CASES)
+    return count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertFilter:
+    """Which alerts to list; None does not filter. `state` is `open` or `resolved`."""
+
+    state: str | None = None
+    kind: str | None = None
+    level: int | None = None
+    city: str | None = None
+    office: str | None = None
+    case_id: str | None = None
+    since: datetime | None = None
+    acknowledged: bool | None = None
+
+
+async def list_alerts(
+    connection: Connection, wanted: AlertFilter, before: int | None, limit: int
+) -> list[Record]:
+    """Return a page of alerts, the latest first; part of a transaction."""
+    await connection.execute(PLAN_FOR_ARGUMENTS)
+    return await connection.fetch(
+        LIST_ALERTS,
+        wanted.state,
+        wanted.kind,
+        wanted.level,
+        wanted.city,
+        wanted.office,
+        wanted.case_id,
+        wanted.since,
+        wanted.acknowledged,
+        before,
+        limit,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Who has taken an alert on, with which key, and what they said of it."""
+
+    who: str
+    key: str
+    note: str
+    at: datetime
+
+
+class AlertGoneError(LookupError):
+    """There is no alert of this id."""
+
+
+class AlreadyAcknowledgedError(Exception):
+    """Somebody else has taken the alert on before."""
+
+
+class AlreadyResolvedError(Exception):
+    """The alert stands no longer, so there is nothing to take on."""
+
+
+async def acknowledge(connection: Connection, told_id: str, told: Acknowledgement) -> None:
+    """Keep who has taken an open alert on, part of a transaction; the same again changes nothing.
+
+    Raises AlertGoneError, AlreadyAcknowledgedError and AlreadyResolvedError.
+    """
+    row = await connection.fetchrow(LOCK_ALERT, told_id)
+    if row is None:
+        raise AlertGoneError(told_id)
+    if row["acknowledged_at"] is not None:
+        if (row["acknowledged_by"], row["note"]) == (told.who, told.note):
+            return
+        raise AlreadyAcknowledgedError(row["acknowledged_by"])
+    if row["resolved_at"] is not None:
+        raise AlreadyResolvedError
+    await connection.execute(
+        ACKNOWLEDGE_ALERT, row["case_id"], told_id, told.at, told.who, told.key, told.note
+    )
+    kind, city = AlertKind(row["kind"]), row["city"]
+    deltas = {
+        alert_cell(kind, city, acknowledged=False): Measures(cases=-1),
+        alert_cell(kind, city, acknowledged=True): Measures(cases=1),
+    }
+    await add_deltas(connection, deltas)
+
+
+async def supervised_offices(
+    connection: Connection, city: str | None, office: str | None
+) -> list[Record]:
+    """Return the offices with open alerts, the oldest breach first."""
+    return await connection.fetch(SUPERVISED_OFFICES, city, office)
+
+
+def ladder(alerts: Iterable[StoredAlert]) -> dict[int, StoredAlert]:
+    """Return the latest alert of each level; corrections are told beside the ladder."""
+    return {alert.level: alert for alert in alerts if alert.kind is kind_of(alert.level)}

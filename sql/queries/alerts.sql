@@ -1,0 +1,140 @@
+-- name: only_one_sweep
+-- Held to the end of the transaction: any replica may sweep, one does.
+SELECT pg_try_advisory_xact_lock(hashtext('rebate_monitor.sweep'))
+
+-- name: due_cases
+-- The cases of the earliest instant that has passed: after an outage all catch up in its order.
+SELECT case_id
+FROM rebate_case
+WHERE next_alert_at = (
+    SELECT min(next_alert_at) FROM rebate_case WHERE next_alert_at <= $1::timestamptz)
+ORDER BY case_id
+LIMIT $2
+
+-- name: lock_due_cases
+-- Locked by case_id like every batch of events, so that no ring can form; who was written meanwhile
+-- is due again or not at all, by what the row says now.
+SELECT case_id, status, alert_instants, alerted, enforce_from, changed_at, changed_by,
+       policy_version, city, office, category, whitelisted, limit_workdays, due_date
+FROM rebate_case
+WHERE case_id = ANY ($1::text[]) AND next_alert_at <= $2
+ORDER BY case_id
+FOR UPDATE
+
+-- name: alerts_of_cases
+-- All alerts of some cases, the latest of a level last.
+SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted,
+       resolution, acknowledged_at
+FROM alert
+WHERE case_id = ANY ($1::text[])
+ORDER BY case_id, level, occurrence
+
+-- name: raise_alerts
+INSERT INTO alert
+    (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
+     whitelisted, limit_workdays, due_date, at, silent, cause, raised_at, resolved_at)
+SELECT case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
+       whitelisted, limit_workdays, due_date, at, silent, cause, $16::timestamptz,
+       CASE WHEN kind = 'corrected' THEN $16::timestamptz END
+FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::bool[], $11::int[], $12::date[], $13::timestamptz[],
+            $14::bool[], $15::jsonb[])
+    WITH ORDINALITY
+    AS new (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
+            whitelisted, limit_workdays, due_date, at, silent, cause, place)
+ORDER BY place
+
+-- name: resolve_alerts
+UPDATE alert AS stored
+SET resolved_at = coalesce(stored.resolved_at, $6), resolution = new.resolution,
+    resolved_cause = new.cause, undone_by = new.undone_by
+FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
+    AS new (case_id, alert_id, resolution, cause, undone_by)
+WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
+
+-- name: move_alerts
+-- An open alert follows its case to the office that now answers for it.
+UPDATE alert AS stored
+SET city = new.city, office = new.office, category = new.category, whitelisted = new.whitelisted
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
+    AS new (case_id, alert_id, city, office, category, whitelisted)
+WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
+
+-- name: plan_next_look
+UPDATE rebate_case AS stored
+SET next_alert_at = new.next_alert_at, alerted = stored.alerted OR new.alerted
+FROM unnest($1::text[], $2::timestamptz[], $3::bool[]) AS new (case_id, next_alert_at, alerted)
+WHERE stored.case_id = new.case_id
+
+-- name: next_due_instant
+SELECT min(next_alert_at) FROM rebate_case WHERE next_alert_at IS NOT NULL
+
+-- name: note_sweep
+UPDATE alerting_state SET last_success_at = $1::timestamptz
+WHERE last_success_at IS NULL OR last_success_at < $1::timestamptz - interval '5 seconds'
+   OR last_success_at > $1
+
+-- name: alerting_state
+SELECT enforce_from, last_success_at FROM alerting_state
+
+-- name: unfolded_open_cases
+-- Open cases from before the alerts were there: they have no instants until they are recomputed.
+SELECT count(*) FROM rebate_case
+WHERE status IN ('running', 'suspended') AND alert_instants IS NULL
+
+-- name: list_alerts
+-- The latest first. The state, optional filters, the keyset and the page's size; planned for its
+-- arguments each time, so that each filter finds its index.
+SELECT case_id, kind, level, policy_version, occurrence, alert_id, seq, city, office, category,
+       whitelisted, limit_workdays, due_date, at, silent, cause, raised_at, resolved_at, resolution,
+       resolved_cause, undone_by, acknowledged_at, acknowledged_by, note,
+       (SELECT array_agg(channel ORDER BY channel)
+        FROM alert_told
+        WHERE alert_told.case_id = alert.case_id AND alert_told.alert_id = alert.alert_id) AS told
+FROM alert
+WHERE ($1::text IS DISTINCT FROM 'open' OR resolved_at IS NULL)
+  AND ($1::text IS DISTINCT FROM 'resolved' OR resolved_at IS NOT NULL)
+  AND ($2::text IS NULL OR kind = $2)
+  AND ($3::int IS NULL OR level = $3)
+  AND ($4::text IS NULL OR city = $4)
+  AND ($5::text IS NULL OR office = $5)
+  AND ($6::text IS NULL OR case_id = $6)
+  AND ($7::timestamptz IS NULL OR raised_at >= $7)
+  AND ($8::bool IS NULL OR (acknowledged_at IS NOT NULL) = $8)
+  AND ($9::bigint IS NULL OR seq < $9)
+ORDER BY seq DESC
+LIMIT $10
+
+-- name: plan_for_arguments
+SET LOCAL plan_cache_mode = force_custom_plan
+
+-- name: lock_alert
+SELECT case_id, kind, city, resolved_at, acknowledged_at, acknowledged_by, note
+FROM alert
+WHERE alert_id = $1
+FOR UPDATE
+
+-- name: acknowledge_alert
+UPDATE alert SET acknowledged_at = $3, acknowledged_by = $4, acknowledged_key = $5, note = $6
+WHERE case_id = $1 AND alert_id = $2
+
+-- name: supervised_offices
+-- Each open case with an alert counts once, by its highest level; the oldest breach dates the
+-- office's arrears. $1 and $2 narrow to a city and an office.
+WITH open_case AS (
+    SELECT case_id, max(office) AS office, max(city) AS city, max(level) AS level,
+           bool_or(acknowledged_at IS NOT NULL) AS acknowledged,
+           min(at) FILTER (WHERE level >= 1) AS breached_at, min(at) AS at
+    FROM alert
+    WHERE resolved_at IS NULL
+      AND ($1::text IS NULL OR city = $1) AND ($2::text IS NULL OR office = $2)
+    GROUP BY case_id
+)
+SELECT office, city, count(*) FILTER (WHERE level = 0) AS at_risk,
+       count(*) FILTER (WHERE level = 1) AS breached,
+       count(*) FILTER (WHERE level > 1) AS overdue,
+       count(*) FILTER (WHERE level > 0 AND acknowledged) AS acknowledged,
+       max(level) AS highest_level, min(breached_at) AS oldest_breach_at
+FROM open_case
+GROUP BY office, city
+ORDER BY min(breached_at) NULLS LAST, office

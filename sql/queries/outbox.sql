@@ -1,0 +1,173 @@
+-- name: add_channels
+-- A new channel is told of what comes after it, not of all that stands already.
+INSERT INTO channel_state (channel, told_through)
+SELECT unnest($1::text[]), coalesce((SELECT max(seq) FROM alert), 0)
+ON CONFLICT (channel) DO NOTHING
+
+-- name: channel_outlook
+-- Whether a channel has anything to do, without locking anything.
+SELECT told_through, window_start, coalesce((SELECT max(seq) FROM alert), 0) AS head,
+       EXISTS (SELECT FROM outbox
+               WHERE channel = $1 AND sent_at IS NULL AND dead_at IS NULL
+                 AND next_attempt_at <= $2) AS has_mail
+FROM channel_state
+WHERE channel = $1
+
+-- name: lock_channel
+-- One replica at a time makes the digests of a channel; another one passes by.
+SELECT told_through, window_start, coalesce((SELECT max(seq) FROM alert), 0) AS head
+FROM channel_state
+WHERE channel = $1
+FOR UPDATE SKIP LOCKED
+
+-- name: note_told
+UPDATE channel_state SET told_through = $2, window_start = $3 WHERE channel = $1
+
+-- name: untold_groups
+-- What a channel ($1) has not been told of between two places, by all that routes can ask.
+SELECT kind, level, city, office, category, whitelisted, count(*) AS alerts
+FROM untold_alerts($1, $2, $3)
+GROUP BY kind, level, city, office, category, whitelisted
+
+-- name: tell
+-- Note for each alert of the wanted groups ($4 to $9) that the channel is told of it, and return
+-- what each message says: one for each kind, level and city, in parts of at most $10 alerts, with
+-- the $11 most urgent of them.
+WITH wanted AS (
+    SELECT * FROM unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
+        AS told (kind, level, city, office, category, whitelisted)
+), fresh AS (
+    SELECT untold.*
+    FROM untold_alerts($1, $2, $3) AS untold
+    JOIN wanted ON untold.kind = wanted.kind AND untold.level = wanted.level
+     AND untold.city IS NOT DISTINCT FROM wanted.city
+     AND untold.office IS NOT DISTINCT FROM wanted.office
+     AND untold.category IS NOT DISTINCT FROM wanted.category
+     AND untold.whitelisted IS NOT DISTINCT FROM wanted.whitelisted
+), numbered AS (
+    SELECT fresh.*,
+           (row_number() OVER urgency - 1) / $10::int + 1 AS part,
+           (count(*) OVER message - 1) / $10::int + 1 AS parts
+    FROM fresh
+    WINDOW urgency AS (PARTITION BY kind, level, city ORDER BY at, case_id),
+           message AS (PARTITION BY kind, level, city)
+), message AS (
+    SELECT numbered.*, concat_ws('/', $1::text, kind, level, coalesce(city, '-'),
+                                 $2::bigint || '-' || $3::bigint, part) AS subject
+    FROM numbered
+), told AS (
+    INSERT INTO alert_told (case_id, alert_id, channel, told_at, notification_id)
+    SELECT case_id, alert_id, $1, $12,
+           encode(substring(sha256(convert_to(subject, 'UTF8')) FOR 16), 'hex')::uuid
+    FROM message
+)
+SELECT encode(substring(sha256(convert_to(subject, 'UTF8')) FOR 16), 'hex')::uuid
+           AS notification_id,
+       subject, kind, level, city, part, parts, count(*) AS alerts,
+       min(at) AS first_at, max(at) AS last_at,
+       count(*) FILTER (WHERE category = 'I') AS "I",
+       count(*) FILTER (WHERE category = 'II') AS "II",
+       count(*) FILTER (WHERE category = 'III') AS "III",
+       count(*) FILTER (WHERE category = 'IV') AS "IV",
+       count(*) FILTER (WHERE category IS NULL) AS unknown,
+       to_json((array_agg(json_build_object(
+           'case_id', case_id, 'alert_id', alert_id, 'office', office, 'category', category,
+           'due_date', due_date, 'at', at) ORDER BY at, case_id))[1:$11::int])::text AS cases
+FROM message
+GROUP BY subject, kind, level, city, part, parts
+ORDER BY min(at), subject
+
+-- name: open_alerts_by_level
+SELECT level, city, count(*) AS alerts, count(acknowledged_at) AS acknowledged
+FROM alert
+WHERE resolved_at IS NULL
+GROUP BY level, city
+
+-- name: post_messages
+INSERT INTO outbox (notification_id, channel, subject, body, created_at, next_attempt_at)
+SELECT notification_id, $4, subject, body, $5, $5
+FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS new (notification_id, subject, body)
+
+-- name: claim_message
+-- Lease the next message of a channel ($1) until $3, unless the channel is to be spared until
+-- next_free_at; then it is free again at $4. Locking the channel's row makes replicas take turns.
+WITH next AS (
+    SELECT notification_id
+    FROM outbox
+    WHERE channel = $1 AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= $2
+    ORDER BY next_attempt_at, created_at, notification_id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+), free AS (
+    UPDATE channel_state SET next_free_at = $4
+    WHERE channel = $1 AND (next_free_at IS NULL OR next_free_at <= $2)
+      AND EXISTS (SELECT FROM next)
+    RETURNING channel
+)
+UPDATE outbox
+SET next_attempt_at = $3, attempts = attempts + 1, attempted_at = $2
+WHERE notification_id IN (SELECT notification_id FROM next) AND EXISTS (SELECT FROM free)
+RETURNING notification_id, body, created_at, attempts
+
+-- name: note_sent
+WITH sent AS (
+    UPDATE outbox SET sent_at = $3, reason = NULL
+    WHERE notification_id = $1 AND sent_at IS NULL
+    RETURNING channel
+)
+UPDATE channel_state SET sent = sent + 1, failures_in_row = 0
+WHERE channel = $2 AND EXISTS (SELECT FROM sent)
+
+-- name: note_failed
+-- Try again at $4, or never again when $5 is told; the channel itself rests until $6.
+WITH failed AS (
+    UPDATE outbox SET reason = $3, next_attempt_at = $4, dead_at = $5
+    WHERE notification_id = $1 AND sent_at IS NULL
+    RETURNING dead_at
+)
+UPDATE channel_state
+SET failed = failed + 1, failures_in_row = failures_in_row + 1, next_free_at = $6,
+    dead = dead + (SELECT count(dead_at) FROM failed)
+WHERE channel = $2
+
+-- name: failures_in_row
+SELECT failures_in_row FROM channel_state WHERE channel = $1
+
+-- name: bury_orphans
+-- Messages of a channel that is not configured any more, of which nobody would ever hear.
+UPDATE outbox SET dead_at = $2, reason = 'the channel is not configured any more'
+WHERE channel <> ALL ($1::text[]) AND sent_at IS NULL AND dead_at IS NULL
+
+-- name: forget_messages
+DELETE FROM outbox WHERE sent_at < $1 OR dead_at < $1
+
+-- name: list_outbox
+-- $1 'pending', 'sent', 'dead' or NULL, then a channel or NULL; the latest first.
+SELECT notification_id, channel, body, created_at, attempts, attempted_at, next_attempt_at, reason,
+       sent_at, dead_at
+FROM outbox
+WHERE ($1::text IS NULL OR $1 = CASE WHEN sent_at IS NOT NULL THEN 'sent'
+                                     WHEN dead_at IS NOT NULL THEN 'dead' ELSE 'pending' END)
+  AND ($2::text IS NULL OR channel = $2)
+ORDER BY created_at DESC, notification_id
+LIMIT $3
+
+-- name: retry_messages
+-- Bring dead messages back to life: all of them, those of a channel, or one.
+UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = $3
+WHERE dead_at IS NOT NULL AND sent_at IS NULL
+  AND ($1::text IS NULL OR channel = $1) AND ($2::uuid IS NULL OR notification_id = $2)
+
+-- name: free_channels
+-- A retry by hand does not wait until the channel has rested.
+UPDATE channel_state SET next_free_at = NULL, failures_in_row = 0
+WHERE $1::text IS NULL OR channel = $1
+
+-- name: outbox_figures
+SELECT (SELECT count(*) FROM outbox WHERE sent_at IS NULL AND dead_at IS NULL) AS pending,
+       (SELECT min(created_at) FROM outbox WHERE sent_at IS NULL AND dead_at IS NULL) AS oldest,
+       (SELECT count(*) FROM outbox WHERE dead_at IS NOT NULL) AS dead,
+       (SELECT last_success_at FROM alerting_state) AS swept_at
+
+-- name: channel_figures
+SELECT channel, sent, failed, dead FROM channel_state
