@@ -1,10 +1,17 @@
-"""`make bench`: run every benchmark and print both sides and the ratio."""
+"""`make bench`: run every benchmark, or those named, and print both sides and the ratio."""
 
 import asyncio
+import sys
 
-from benchmarks import clock, scrape
+from benchmarks import clock, midnight, scrape
 
-print("clock: W(b) - W(a)")
-clock.run()
-print("\nscrape: fresh figures, rendered, by number of stored cases")
-asyncio.run(scrape.run())
+wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight"}
+if "clock" in wanted:
+    print("clock: W(b) - W(a)")
+    clock.run()
+if "scrape" in wanted:
+    print("\nscrape: fresh figures, rendered, by number of stored cases")
+    asyncio.run(scrape.run())
+if "midnight" in wanted:
+    print("\nmidnight: cases that breach in the same second")
+    asyncio.run(midnight.run_benchmark())

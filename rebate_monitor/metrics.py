@@ -314,7 +314,7 @@ class FiguresCollector(Collector):
                 counts[cell.alert_kind, city, acknowledged] += measures.cases
         family = GaugeMetricFamily(
             "rebate_open_alerts",
-            "Alerts of named cases that stand, by whether somebody has taken them on.",
+            "Open alerts of named cases, silent ones aside, by whether somebody took them on.",
             labels=["kind", "city", "acknowledged"],
         )
         return _counted(family, counts)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -163,7 +163,8 @@ async def stranger(service: Service) -> AsyncIterator[Client]:
 
 def with_database(dsn: str, name: str) -> str:
     """Return a DSN for another database of the same server."""
-    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+    told = urlsplit(dsn)
+    return f"{told.scheme}://{told.netloc}/{name}?{told.query}"
 
 
 async def _make_template(dsn: str) -> None:

@@ -46,6 +46,33 @@ class Receiver:
         return web.Response(status=self.status)
 
 
+@dataclass
+class Chat:
+    """A WeCom robot: HTTP 200 whatever happens, and an errcode that says what did."""
+
+    url: str = ""
+    errcode: int = 0
+    messages: list[str] = field(default_factory=list)
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Take one message, unless the robot is told to refuse it."""
+        told = await request.json()
+        if not self.errcode:
+            self.messages.append(told[told["msgtype"]]["content"])
+        return web.json_response({"errcode": self.errcode, "errmsg": "as told"})
+
+
+@asynccontextmanager
+async def chatting() -> AsyncIterator[Chat]:
+    """Run a robot until the end."""
+    chat = Chat()
+    app = web.Application()
+    app.router.add_post("/cgi-bin/webhook/send", chat.take)
+    async with TestServer(app) as server:
+        chat.url = str(server.make_url("")).rstrip("/")
+        yield chat
+
+
 @asynccontextmanager
 async def receiving(port: int | None = None) -> AsyncIterator[Receiver]:
     """Run a receiver until the end."""
@@ -58,19 +85,23 @@ async def receiving(port: int | None = None) -> AsyncIterator[Receiver]:
         yield receiver
 
 
-def webhook_config(name: str, url: str, **more: str) -> str:
-    """Write the TOML of a webhook channel that is told of everything."""
-    lines = [f"{key} = {value}" for key, value in more.items()]
-    return "\n".join(
-        [
-            "[[channel]]",
-            f'name = "{name}"',
-            'type = "webhook"',
-            f'url = "{url}"',
-            f'secret = "{SECRET}"',
-            *lines,
-            "[[route]]",
-            f'channels = ["{name}"]',
-            "",
-        ]
-    )
+def webhook_config(name: str, url: str, **route: str) -> str:
+    """Write the TOML of a webhook channel with one route; without conditions it gets everything."""
+    told = {"type": '"webhook"', "url": f'"{url}"', "secret": f'"{SECRET}"'}
+    return _block("channel", name=f'"{name}"', **told) + _route(name, **route)
+
+
+def chat_config(name: str, url: str, language: str = "zh", per_minute: int = 240) -> str:
+    """Write the TOML of a WeCom robot that is told of everything."""
+    told = {"type": '"wecom"', "base_url": f'"{url}"', "key": '"k"', "language": f'"{language}"'}
+    pace = {"per_minute": str(per_minute)}
+    return _block("channel", name=f'"{name}"', **told, **pace) + _route(name)
+
+
+def _route(name: str, **conditions: str) -> str:
+    return _block("route", channels=f'["{name}"]', **conditions)
+
+
+def _block(kind: str, **fields: str) -> str:
+    lines = [f"{key} = {value}" for key, value in fields.items()]
+    return "\n".join([f"[[{kind}]]", *lines, "", ""])

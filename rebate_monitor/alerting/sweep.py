@@ -1,7 +1,8 @@
 """The sweep: raise what has become due, resolve and undo what stands no longer (DESIGN 7).
 
-It is the only writer of alerts, on one replica at a time. A writer of cases only leaves the instant
-at which the sweep has to look at the case again.
+It is the only writer of alerts, on one replica at a time. Whoever writes a case leaves the level
+that is due next and its instant, so that raising is one statement; a case that has alerts and has
+changed is looked at by the rules of `domain/alert` first.
 """
 
 import asyncio
@@ -14,34 +15,39 @@ from datetime import datetime
 
 import structlog
 
-from rebate_monitor.domain.alert import AlertKind, Resolution, Step, kind_of, next_step
-from rebate_monitor.domain.tally import Deltas, Measures, alert_cell
+from rebate_monitor.domain.alert import AlertKind, Resolution, Step, next_step
 from rebate_monitor.storage.alerts import (
     AlertChanges,
-    DueCase,
+    ChangedCase,
+    Correction,
     MovedAlert,
-    NewAlert,
-    NextLook,
+    NextLevel,
+    OpenAlerts,
     ResolvedAlert,
     StoredAlert,
+    alert_deltas,
     alert_id,
     alerting_state,
     ladder,
-    lock_due_cases,
+    lock_changed_cases,
     next_due_instant,
     note_sweep,
+    raise_due,
     take_sweep,
     write_alerts,
 )
-from rebate_monitor.storage.causes import TIME, Cause, encode_cause
+from rebate_monitor.storage.causes import encode_cause
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.tallies import add_deltas
 
-PAGE = 200
-"""Cases a transaction: few, so that requests get their turn on the event loop in between."""
+CHANGED_PAGE, DUE_PAGE = 100, 500
+"""Cases a transaction: few, so that requests and batches of events get their turn in between."""
+REST_SHARE = 0.3
+"""How long a sweep rests after a page, measured by how long the page took."""
 POLL_SECONDS = 15.0
 """How long an instant that another process has brought nearer may go unseen."""
-REST_SECONDS = 0.2
+WAKE_SECONDS = 0.2
+"""How long commits that wake the sweep are gathered."""
 SILENCE_SECONDS = 60.0
 
 log = structlog.get_logger()
@@ -49,140 +55,84 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, kw_only=True)
 class Plan(AlertChanges):
-    """What a page of a sweep has decided, and what that does to the count of open alerts."""
+    """What a page of changed cases comes to, and what that does to the count of open alerts."""
 
-    counted: Counter[tuple[AlertKind, str | None, bool]] = field(default_factory=Counter)
-
-    @property
-    def deltas(self) -> Deltas:
-        """What the tally of open alerts changes by."""
-        return {
-            alert_cell(kind, city, acknowledged=acknowledged): Measures(cases=count)
-            for (kind, city, acknowledged), count in self.counted.items()
-            if count
-        }
+    counted: OpenAlerts = field(default_factory=Counter)
 
 
 def plan(
-    cases: Iterable[DueCase],
-    alerts: Mapping[str, Sequence[StoredAlert]],
-    now: datetime,
-    enforce_from: datetime,
+    cases: Iterable[ChangedCase], alerts: Mapping[str, Sequence[StoredAlert]], now: datetime
 ) -> Plan:
-    """Decide a page; nobody is told of levels that were reached before `enforce_from`."""
+    """Decide a page of changed cases."""
     decided = Plan()
     for case in cases:
         known = alerts.get(case.case_id, ())
         levels = ladder(known)
         standing = {level: alert.standing for level, alert in levels.items()}
         step = next_step(case.status, case.instants, standing, now)
-        correction = _correct(decided, case, step, known, now)
+        correction = _correct(decided, case, step, known)
         _resolve(decided, case, step, levels, correction)
         _move(decided, case, step, levels)
-        _raise(decided, case, step, levels, enforce_from)
-        alerted = step.raised is not None
-        decided.looks.append(NextLook(case.case_id, step.next_at, alerted))
+        decided.next_levels.append(NextLevel(case.case_id, step.next_level, step.next_at))
     return decided
 
 
 def _correct(
-    decided: Plan, case: DueCase, step: Step, known: Sequence[StoredAlert], now: datetime
+    decided: Plan, case: ChangedCase, step: Step, known: Sequence[StoredAlert]
 ) -> str | None:
-    """Raise the correction of an undone breach and return its id."""
-    level = step.corrected
+    """Raise the correction of what was undone and return its id."""
+    level, kind = step.corrected, AlertKind.CORRECTED
     if level is None:
         return None
-    earlier = sum(alert.kind is AlertKind.CORRECTED and alert.level == level for alert in known)
-    correction = _new_alert(
-        case, AlertKind.CORRECTED, level, earlier + 1, at=now, silent=False, cause=_change(case)
+    occurrence = 1 + sum(alert.kind is kind and alert.level == level for alert in known)
+    correction = Correction(
+        case.case_id,
+        kind,
+        level,
+        case.policy_version,
+        occurrence,
+        alert_id(case.case_id, kind, level, case.policy_version, occurrence),
+        *case.place,
+        case.limit_workdays,
+        case.due_date,
+        encode_cause(case.changed_by),
     )
-    decided.raised.append(correction)
+    decided.corrections.append(correction)
     return correction.alert_id
 
 
 def _resolve(
     decided: Plan,
-    case: DueCase,
+    case: ChangedCase,
     step: Step,
     levels: Mapping[int, StoredAlert],
     correction: str | None,
 ) -> None:
+    cause = encode_cause(case.changed_by)
     for level, resolution in step.resolved.items():
         alert = levels[level]
         undone_by = correction if resolution is Resolution.CORRECTED else None
-        cause = encode_cause(_change(case))
         decided.resolved.append(
             ResolvedAlert(case.case_id, alert.alert_id, resolution, cause, undone_by)
         )
         if alert.standing.resolution is None:
-            decided.counted[alert.kind, alert.place.city, alert.standing.acknowledged] -= 1
+            _count(decided, alert, alert.place.city, -1)
 
 
-def _move(decided: Plan, case: DueCase, step: Step, levels: Mapping[int, StoredAlert]) -> None:
+def _move(decided: Plan, case: ChangedCase, step: Step, levels: Mapping[int, StoredAlert]) -> None:
     """Let open alerts follow their case to another office, city or category."""
     for level, alert in levels.items():
         is_open = alert.standing.resolution is None and level not in step.resolved
         if is_open and alert.place != case.place:
             decided.moved.append(MovedAlert(case.case_id, alert.alert_id, *case.place))
-            decided.counted[alert.kind, alert.place.city, alert.standing.acknowledged] -= 1
-            decided.counted[alert.kind, case.place.city, alert.standing.acknowledged] += 1
+            _count(decided, alert, alert.place.city, -1)
+            _count(decided, alert, case.place.city, 1)
 
 
-def _raise(
-    decided: Plan,
-    case: DueCase,
-    step: Step,
-    levels: Mapping[int, StoredAlert],
-    enforce_from: datetime,
-) -> None:
-    level = step.raised
-    if level is None:
-        return
-    at = case.instants[level]
-    by_time = case.changed_at is None or at > case.changed_at
-    last = levels.get(level)
-    new = _new_alert(
-        case,
-        kind_of(level),
-        level,
-        last.standing.occurrence + 1 if last else 1,
-        at=at,
-        silent=at < max(enforce_from, case.enforce_from or enforce_from),
-        cause=TIME if by_time else _change(case),
-    )
-    decided.raised.append(new)
-    decided.counted[new.kind, new.city, False] += 1
-
-
-def _new_alert(  # noqa: PLR0913 - what tells one alert from another, then what it says
-    case: DueCase,
-    kind: AlertKind,
-    level: int,
-    occurrence: int,
-    *,
-    at: datetime,
-    silent: bool,
-    cause: Cause,
-) -> NewAlert:
-    version = case.policy_version or ""
-    return NewAlert(
-        case.case_id,
-        kind,
-        level,
-        version,
-        occurrence,
-        alert_id(case.case_id, kind, level, version, occurrence),
-        *case.place,
-        case.limit_workdays,
-        case.due_date,
-        at,
-        silent,
-        encode_cause(cause),
-    )
-
-
-def _change(case: DueCase) -> Cause:
-    return case.changed_by or TIME
+def _count(decided: Plan, alert: StoredAlert, city: str | None, change: int) -> None:
+    """Count an open alert in or out; the figures leave silent ones aside, nobody knows of them."""
+    if not alert.silent:
+        decided.counted[alert.kind, city, alert.standing.acknowledged] += change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +141,7 @@ class Page:
 
     raised: int = 0
     resolved: int = 0
-    is_last: bool = True
+    is_last: bool = False
 
 
 class Sweeper:
@@ -217,12 +167,13 @@ class Sweeper:
         """Raise all that is due, in instant order; return whether anything was written."""
         started, raised, resolved = time.monotonic(), 0, 0
         while True:
+            began = time.monotonic()
             page = await self._database.retrying(self._page)
             self._seen = time.monotonic()
             raised, resolved = raised + page.raised, resolved + page.resolved
             if page.is_last:
                 break
-            await asyncio.sleep(0)
+            await asyncio.sleep(REST_SHARE * (self._seen - began))
         if raised or resolved:
             seconds = round(time.monotonic() - started, 6)
             log.info("sweep.done", raised=raised, resolved=resolved, seconds=seconds)
@@ -230,25 +181,36 @@ class Sweeper:
 
     async def _page(self, connection: Connection) -> Page:
         if not await take_sweep(connection):
-            return Page()
+            return Page(is_last=True)
         now = self._now()
-        cases, alerts = await lock_due_cases(connection, now, PAGE)
-        if not cases:
+        cases, alerts = await lock_changed_cases(connection, CHANGED_PAGE)
+        if cases:
+            return await self._look(connection, plan(cases, alerts, now), now)
+        raised = await self._raise(connection, now)
+        if not raised:
             await note_sweep(connection, now)
-            return Page()
-        enforce_from = self._enforce_from or (await alerting_state(connection)).enforce_from
-        decided = plan(cases, alerts, now, enforce_from)
+        return Page(raised=raised, is_last=not raised)
+
+    async def _look(self, connection: Connection, decided: Plan, now: datetime) -> Page:
         await write_alerts(connection, decided, now)
-        await add_deltas(connection, decided.deltas)
-        raised, resolved = len(decided.raised), len(decided.resolved)
-        return Page(raised=raised, resolved=resolved, is_last=False)
+        await add_deltas(connection, alert_deltas(decided.counted))
+        return Page(raised=len(decided.corrections), resolved=len(decided.resolved))
+
+    async def _raise(self, connection: Connection, now: datetime) -> int:
+        enforce_from = self._enforce_from or (await alerting_state(connection)).enforce_from
+        raised = await raise_due(connection, now, DUE_PAGE, enforce_from)
+        counted: OpenAlerts = Counter(
+            {(kind, city, False): n for (kind, city, silent), n in raised.items() if not silent}
+        )
+        await add_deltas(connection, alert_deltas(counted))
+        return sum(raised.values())
 
     async def rest(self) -> None:
         """Sleep until the next instant is due or until somebody wakes the sweep."""
         async with self._database.connection() as connection:
             due = await next_due_instant(connection)
         left = (due - self._now()).total_seconds() if due else POLL_SECONDS
-        await asyncio.sleep(REST_SECONDS)  # many commits wake the sweep once
+        await asyncio.sleep(WAKE_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(self._woken.wait(), min(max(left, 0.0), POLL_SECONDS))
         self._woken.clear()

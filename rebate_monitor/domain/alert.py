@@ -57,17 +57,17 @@ class Standing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What becomes of a case's alerts at one moment, the deciding function's whole answer.
+    """What becomes of a case's alerts, the deciding function's whole answer.
 
-    `raised` is the level to raise, `resolved` maps levels to why they stand no longer. `corrected`
-    is the lowest level from the breach on that was undone: 1 is a case that is not over its limit
-    after all, more is one that is over it by less than was told. `next_at` is when to look again;
-    None is when the case has its next event.
+    `resolved` maps levels to why they stand no longer. `corrected` is the lowest level from the
+    breach on that was undone: 1 is a case that is not over its limit after all, more is one that is
+    over it by less than was told. `next_level` is to be raised at `next_at`, which may have passed;
+    where both are None nothing comes before the case's next event.
     """
 
-    raised: int | None = None
     resolved: Mapping[int, Resolution]
     corrected: int | None = None
+    next_level: int | None = None
     next_at: datetime | None = None
 
 
@@ -77,11 +77,10 @@ def next_step(
     ladder: Mapping[int, Standing],
     now: datetime,
 ) -> Step:
-    """Decide what the alerts of a case come to at a moment.
+    """Decide what the alerts of a case come to after its facts or its rules have changed.
 
     `instants` are those at which the levels are reached; of a case that ended, or that is paused
     beyond its limit, only those that were reached. `ladder` holds the latest alert of each level.
-    One level is raised at a time, so that after an outage all cases catch up in instant order.
     """
     reached = sum(instant <= now for instant in instants)
     resolved = {
@@ -96,13 +95,11 @@ def next_step(
     ]
     standing = {level: known for level, known in ladder.items() if level not in resolved}
     level = _next_level(status, instants, standing)
-    is_due = level is not None and level < reached
-    later = _next_level(status, instants, standing, above=level) if is_due else level
     return Step(
-        raised=level if is_due else None,
         resolved=resolved,
         corrected=min(undone, default=None),
-        next_at=None if later is None else instants[later],
+        next_level=level,
+        next_at=None if level is None else instants[level],
     )
 
 
@@ -128,18 +125,15 @@ def _resolution(
 
 
 def _next_level(
-    status: Status,
-    instants: Sequence[datetime],
-    ladder: Mapping[int, Standing],
-    above: int | None = None,
+    status: Status, instants: Sequence[datetime], ladder: Mapping[int, Standing]
 ) -> int | None:
-    """Return the lowest level of an open case that does not stand yet, above a level."""
+    """Return the lowest level that an open case will reach and that does not stand yet."""
     if not status.is_open:
         return None
     return next(
         (
             level
-            for level in range(0 if above is None else above + 1, len(instants))
+            for level in range(len(instants))
             if not _stands(ladder.get(level)) and not _is_stopped_by_acknowledgement(level, ladder)
         ),
         None,

@@ -1,6 +1,7 @@
 """Stored alerts: written by the sweep, acknowledged and listed by people."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,26 +11,27 @@ from asyncpg import Record
 
 from rebate_monitor.domain.alert import AlertKind, Resolution, Standing, kind_of
 from rebate_monitor.domain.case import Status
-from rebate_monitor.domain.tally import Measures, alert_cell
+from rebate_monitor.domain.tally import Deltas, Measures, alert_cell
 from rebate_monitor.storage.causes import Cause, decode_cause
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 from rebate_monitor.storage.tallies import add_deltas
 
 ONLY_ONE_SWEEP = statement("only_one_sweep")
-DUE_CASES = statement("due_cases")
-LOCK_DUE_CASES = statement("lock_due_cases")
+LOCK_CHANGED_CASES = statement("lock_changed_cases")
+RAISE_DUE = statement("raise_due")
 ALERTS_OF_CASES = statement("alerts_of_cases")
-RAISE_ALERTS = statement("raise_alerts")
+RAISE_CORRECTIONS = statement("raise_corrections")
 RESOLVE_ALERTS = statement("resolve_alerts")
 MOVE_ALERTS = statement("move_alerts")
-PLAN_NEXT_LOOK = statement("plan_next_look")
+PLAN_NEXT_LEVELS = statement("plan_next_levels")
 NEXT_DUE_INSTANT = statement("next_due_instant")
 NOTE_SWEEP = statement("note_sweep")
 ALERTING_STATE = statement("alerting_state")
 UNFOLDED_OPEN_CASES = statement("unfolded_open_cases")
 LIST_ALERTS = statement("list_alerts")
 PLAN_FOR_ARGUMENTS = statement("plan_for_arguments")
+LOOK_AT_CASE_OF_ALERT = statement("look_at_case_of_alert")
 LOCK_ALERT = statement("lock_alert")
 ACKNOWLEDGE_ALERT = statement("acknowledge_alert")
 SUPERVISED_OFFICES = statement("supervised_offices")
@@ -47,16 +49,14 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DueCase:
-    """A locked case that the sweep has to look at, as far as it needs it."""
+class ChangedCase:
+    """A locked case with alerts whose facts or rules have changed, as far as the sweep needs it."""
 
     case_id: str
     status: Status
     instants: Sequence[datetime]
-    enforce_from: datetime | None
-    changed_at: datetime | None
-    changed_by: Cause | None
-    policy_version: str | None
+    changed_by: Cause
+    policy_version: str
     place: Place
     limit_workdays: int | None
     due_date: date | None
@@ -70,11 +70,12 @@ class StoredAlert:
     kind: AlertKind
     level: int
     place: Place
+    silent: bool
     standing: Standing
 
 
-class NewAlert(NamedTuple):
-    """An alert to be raised; the fields are the arguments of raise_alerts, in order."""
+class Correction(NamedTuple):
+    """A correction to be raised; the fields are the arguments of raise_corrections, in order."""
 
     case_id: str
     kind: AlertKind
@@ -88,8 +89,6 @@ class NewAlert(NamedTuple):
     whitelisted: bool | None
     limit_workdays: int | None
     due_date: date | None
-    at: datetime
-    silent: bool
     cause: bytes
 
 
@@ -114,22 +113,22 @@ class MovedAlert(NamedTuple):
     whitelisted: bool | None
 
 
-class NextLook(NamedTuple):
-    """When the sweep looks at a case again; the fields are the arguments of plan_next_look."""
+class NextLevel(NamedTuple):
+    """Which level of a case is raised when; the fields are the arguments of plan_next_levels."""
 
     case_id: str
-    next_alert_at: datetime | None
-    alerted: bool
+    level: int | None
+    at: datetime | None
 
 
 @dataclass(slots=True, kw_only=True)
 class AlertChanges:
-    """What a page of a sweep changes: every case looked at has its next look."""
+    """What a page of changed cases comes to: each of them has its next level planned."""
 
-    raised: list[NewAlert] = field(default_factory=list)
+    corrections: list[Correction] = field(default_factory=list)
     resolved: list[ResolvedAlert] = field(default_factory=list)
     moved: list[MovedAlert] = field(default_factory=list)
-    looks: list[NextLook] = field(default_factory=list)
+    next_levels: list[NextLevel] = field(default_factory=list)
 
 
 def alert_id(case_id: str, kind: AlertKind, level: int, version: str, occurrence: int) -> str:
@@ -144,27 +143,32 @@ async def take_sweep(connection: Connection) -> bool:
     return taken
 
 
-async def lock_due_cases(
-    connection: Connection, now: datetime, limit: int
-) -> tuple[list[DueCase], dict[str, list[StoredAlert]]]:
-    """Lock the cases of the earliest instant that has passed; return them with their alerts."""
-    found = await connection.fetch(DUE_CASES, now, limit)
-    rows = await connection.fetch(LOCK_DUE_CASES, [row["case_id"] for row in found], now)
-    alerted = [row["case_id"] for row in rows if row["alerted"]]
-    alerts = await alerts_of_cases(connection, alerted) if alerted else {}
-    return [_due_case(row) for row in rows], alerts
+async def raise_due(
+    connection: Connection, now: datetime, limit: int, enforce_from: datetime
+) -> dict[tuple[AlertKind, str | None, bool], int]:
+    """Raise what is due at the earliest instant that has passed; count it by kind, city, silent.
+
+    Nobody is told of levels that were reached before `enforce_from`: they are silent.
+    """
+    rows = await connection.fetch(RAISE_DUE, now, limit, enforce_from)
+    return {(AlertKind(row["kind"]), row["city"], row["silent"]): row["alerts"] for row in rows}
 
 
-def _due_case(row: Record) -> DueCase:
-    changed_by = row["changed_by"]
-    return DueCase(
+async def lock_changed_cases(
+    connection: Connection, limit: int
+) -> tuple[list[ChangedCase], dict[str, list[StoredAlert]]]:
+    """Lock cases with alerts that have changed; return them with all their alerts."""
+    cases = [_changed_case(row) for row in await connection.fetch(LOCK_CHANGED_CASES, limit)]
+    return cases, await alerts_of_cases(connection, [case.case_id for case in cases])
+
+
+def _changed_case(row: Record) -> ChangedCase:
+    return ChangedCase(
         case_id=row["case_id"],
         status=Status(row["status"]),
         instants=row["alert_instants"] or (),
-        enforce_from=row["enforce_from"],
-        changed_at=row["changed_at"],
-        changed_by=decode_cause(changed_by) if changed_by else None,
-        policy_version=row["policy_version"],
+        changed_by=decode_cause(row["changed_by"]),
+        policy_version=row["policy_version"] or "",
         place=_place(row),
         limit_workdays=row["limit_workdays"],
         due_date=row["due_date"],
@@ -193,6 +197,7 @@ async def alerts_of_cases(
                 kind=AlertKind(row["kind"]),
                 level=row["level"],
                 place=_place(row),
+                silent=row["silent"],
                 standing=standing,
             )
         )
@@ -200,14 +205,14 @@ async def alerts_of_cases(
 
 
 async def write_alerts(connection: Connection, changes: AlertChanges, now: datetime) -> None:
-    """Write what a page of a sweep has decided."""
-    if changes.raised:
-        await connection.execute(RAISE_ALERTS, *_columns(changes.raised), now)
+    """Write what a page of changed cases comes to."""
+    if changes.corrections:
+        await connection.execute(RAISE_CORRECTIONS, *_columns(changes.corrections), now)
     if changes.resolved:
         await connection.execute(RESOLVE_ALERTS, *_columns(changes.resolved), now)
     if changes.moved:
         await connection.execute(MOVE_ALERTS, *_columns(changes.moved))
-    await connection.execute(PLAN_NEXT_LOOK, *_columns(changes.looks))
+    await connection.execute(PLAN_NEXT_LEVELS, *_columns(changes.next_levels))
 
 
 def _columns(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
@@ -306,8 +311,11 @@ class AlreadyResolvedError(Exception):
 async def acknowledge(connection: Connection, told_id: str, told: Acknowledgement) -> None:
     """Keep who has taken an open alert on, part of a transaction; the same again changes nothing.
 
+    What led to the alert, the lower levels of its case, is taken on with it.
+
     Raises AlertGoneError, AlreadyAcknowledgedError and AlreadyResolvedError.
     """
+    await connection.execute(LOOK_AT_CASE_OF_ALERT, told_id)
     row = await connection.fetchrow(LOCK_ALERT, told_id)
     if row is None:
         raise AlertGoneError(told_id)
@@ -317,15 +325,28 @@ async def acknowledge(connection: Connection, told_id: str, told: Acknowledgemen
         raise AlreadyAcknowledgedError(row["acknowledged_by"])
     if row["resolved_at"] is not None:
         raise AlreadyResolvedError
-    await connection.execute(
-        ACKNOWLEDGE_ALERT, row["case_id"], told_id, told.at, told.who, told.key, told.note
+    rows = await connection.fetch(
+        ACKNOWLEDGE_ALERT, row["case_id"], row["level"], told.at, told.who, told.key, told.note
     )
-    kind, city = AlertKind(row["kind"]), row["city"]
-    deltas = {
-        alert_cell(kind, city, acknowledged=False): Measures(cases=-1),
-        alert_cell(kind, city, acknowledged=True): Measures(cases=1),
+    counted: OpenAlerts = Counter()
+    for taken in rows:
+        if not taken["silent"]:
+            counted[AlertKind(taken["kind"]), taken["city"], False] -= 1
+            counted[AlertKind(taken["kind"]), taken["city"], True] += 1
+    await add_deltas(connection, alert_deltas(counted))
+
+
+OpenAlerts = Counter[tuple[AlertKind, str | None, bool]]
+"""Changes of the number of open alerts, silent ones aside, by kind, city and acknowledged."""
+
+
+def alert_deltas(counted: OpenAlerts) -> Deltas:
+    """Return what the tally of open alerts changes by."""
+    return {
+        alert_cell(kind, city, acknowledged=acknowledged): Measures(cases=count)
+        for (kind, city, acknowledged), count in counted.items()
+        if count
     }
-    await add_deltas(connection, deltas)
 
 
 async def supervised_offices(

@@ -66,6 +66,11 @@ class CaseRow(StoredCase):
     changed_by: Cause
     anomalies: tuple[str, ...] = field(default=())
 
+    @property
+    def first_alert_at(self) -> datetime | None:
+        """When an open case without alerts gets its first."""
+        return self.alert_instants[0] if self.status.is_open and self.alert_instants else None
+
 
 def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
     """Lay an assessed case out as its row, with what changed it."""
@@ -167,6 +172,7 @@ async def write_cases(
         [",".join(row.anomalies) for row in rows],
         [row.events for row in rows],
         [",".join(at.isoformat() for at in row.alert_instants or ()) for row in rows],
+        [row.first_alert_at for row in rows],
         [encode_cause(row.changed_by) for row in rows],
         enforce_from,
         changed_at,

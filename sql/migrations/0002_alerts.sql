@@ -3,7 +3,8 @@
 ALTER TABLE rebate_case
     ADD COLUMN policy_version text,
     ADD COLUMN alert_instants timestamptz[],   -- of level 0, 1, 2 …; NULL until folded anew
-    ADD COLUMN next_alert_at  timestamptz,     -- when the sweep has to look; NULL: at the next event
+    ADD COLUMN next_level     smallint,        -- the level that is raised at next_alert_at;
+    ADD COLUMN next_alert_at  timestamptz,     -- -infinity: the sweep has to look at what it raised
     ADD COLUMN alerted        boolean NOT NULL DEFAULT false,  -- the case has rows in alert
     ADD COLUMN enforce_from   timestamptz,     -- levels reached before are recorded, nobody is told
     ADD COLUMN changed_at     timestamptz,     -- when its facts or rules last changed,

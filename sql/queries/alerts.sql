@@ -2,47 +2,81 @@
 -- Held to the end of the transaction: any replica may sweep, one does.
 SELECT pg_try_advisory_xact_lock(hashtext('rebate_monitor.sweep'))
 
--- name: due_cases
--- The cases of the earliest instant that has passed: after an outage all catch up in its order.
-SELECT case_id
+-- name: lock_changed_cases
+-- Cases with alerts whose facts or rules have changed; locked by case_id like every batch of events,
+-- so that no ring can form.
+SELECT case_id, status, alert_instants, changed_by, policy_version, city, office, category,
+       whitelisted, limit_workdays, due_date
 FROM rebate_case
-WHERE next_alert_at = (
-    SELECT min(next_alert_at) FROM rebate_case WHERE next_alert_at <= $1::timestamptz)
+WHERE next_alert_at = '-infinity'
 ORDER BY case_id
-LIMIT $2
-
--- name: lock_due_cases
--- Locked by case_id like every batch of events, so that no ring can form; who was written meanwhile
--- is due again or not at all, by what the row says now.
-SELECT case_id, status, alert_instants, alerted, enforce_from, changed_at, changed_by,
-       policy_version, city, office, category, whitelisted, limit_workdays, due_date
-FROM rebate_case
-WHERE case_id = ANY ($1::text[]) AND next_alert_at <= $2
-ORDER BY case_id
+LIMIT $1
 FOR UPDATE
+
+-- name: raise_due
+-- Raise what time has brought: the next level of cases at the earliest instant that has passed, so
+-- that after an outage all cases catch up in instant order. What follows is the level above; where
+-- that one was raised before, the sweep has to look. Counts what was raised.
+WITH due AS (
+    SELECT case_id, next_level AS level, next_alert_at AS at, alert_instants, enforce_from,
+           changed_at, changed_by, policy_version, city, office, category, whitelisted,
+           limit_workdays, due_date
+    FROM rebate_case
+    WHERE next_alert_at = (
+        SELECT min(next_alert_at) FROM rebate_case
+        WHERE next_alert_at > '-infinity' AND next_alert_at <= $1::timestamptz)
+    ORDER BY case_id
+    LIMIT $2
+    FOR UPDATE
+), new AS (
+    SELECT due.*, known.higher,
+           CASE level WHEN 0 THEN 'at_risk' WHEN 1 THEN 'breached' ELSE 'overdue' END AS kind,
+           coalesce(known.occurrence, 0) + 1 AS occurrence
+    FROM due CROSS JOIN LATERAL (
+        SELECT max(alert.occurrence) FILTER (WHERE alert.level = due.level) AS occurrence,
+               coalesce(bool_or(alert.level > due.level), false) AS higher
+        FROM alert
+        WHERE alert.case_id = due.case_id AND alert.kind <> 'corrected'
+    ) AS known
+), planned AS (
+    UPDATE rebate_case AS stored
+    SET alerted = true,
+        next_level = CASE WHEN NOT higher AND cardinality(new.alert_instants) > level + 1
+                          THEN level + 1 END,
+        next_alert_at = CASE WHEN higher THEN '-infinity' ELSE new.alert_instants[level + 2] END
+    FROM new
+    WHERE stored.case_id = new.case_id
+), raised AS (
+    INSERT INTO alert
+        (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
+         whitelisted, limit_workdays, due_date, at, silent, cause, raised_at)
+    SELECT case_id, kind, level, policy_version, occurrence,
+           encode(substring(sha256(convert_to(concat_ws(
+               E'\n', case_id, kind, level, policy_version, occurrence), 'UTF8')) FOR 12), 'hex'),
+           city, office, category, whitelisted, limit_workdays, due_date, at,
+           at < greatest($3::timestamptz, enforce_from),
+           CASE WHEN at > changed_at THEN '{"because": "time"}' ELSE changed_by END, $1
+    FROM new
+    ORDER BY case_id
+    RETURNING kind, city, silent
+)
+SELECT kind, city, silent, count(*) AS alerts FROM raised GROUP BY kind, city, silent
 
 -- name: alerts_of_cases
 -- All alerts of some cases, the latest of a level last.
-SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted,
+SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, silent,
        resolution, acknowledged_at
 FROM alert
 WHERE case_id = ANY ($1::text[])
 ORDER BY case_id, level, occurrence
 
--- name: raise_alerts
+-- name: raise_corrections
 INSERT INTO alert
     (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
-     whitelisted, limit_workdays, due_date, at, silent, cause, raised_at, resolved_at)
-SELECT case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
-       whitelisted, limit_workdays, due_date, at, silent, cause, $16::timestamptz,
-       CASE WHEN kind = 'corrected' THEN $16::timestamptz END
+     whitelisted, limit_workdays, due_date, cause, at, silent, raised_at, resolved_at)
+SELECT new.*, $14::timestamptz, false, $14::timestamptz, $14::timestamptz
 FROM unnest($1::text[], $2::text[], $3::int[], $4::text[], $5::int[], $6::text[], $7::text[],
-            $8::text[], $9::text[], $10::bool[], $11::int[], $12::date[], $13::timestamptz[],
-            $14::bool[], $15::jsonb[])
-    WITH ORDINALITY
-    AS new (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,
-            whitelisted, limit_workdays, due_date, at, silent, cause, place)
-ORDER BY place
+            $8::text[], $9::text[], $10::bool[], $11::int[], $12::date[], $13::jsonb[]) AS new
 
 -- name: resolve_alerts
 UPDATE alert AS stored
@@ -60,14 +94,14 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool
     AS new (case_id, alert_id, city, office, category, whitelisted)
 WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
 
--- name: plan_next_look
+-- name: plan_next_levels
 UPDATE rebate_case AS stored
-SET next_alert_at = new.next_alert_at, alerted = stored.alerted OR new.alerted
-FROM unnest($1::text[], $2::timestamptz[], $3::bool[]) AS new (case_id, next_alert_at, alerted)
+SET next_level = new.next_level, next_alert_at = new.next_alert_at
+FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS new (case_id, next_level, next_alert_at)
 WHERE stored.case_id = new.case_id
 
 -- name: next_due_instant
-SELECT min(next_alert_at) FROM rebate_case WHERE next_alert_at IS NOT NULL
+SELECT greatest(min(next_alert_at), 'epoch') FROM rebate_case WHERE next_alert_at IS NOT NULL
 
 -- name: note_sweep
 UPDATE alerting_state SET last_success_at = $1::timestamptz
@@ -108,15 +142,22 @@ LIMIT $10
 -- name: plan_for_arguments
 SET LOCAL plan_cache_mode = force_custom_plan
 
+-- name: look_at_case_of_alert
+-- An acknowledgement may end the step-up. Locks the case before its alert, as the sweep does.
+UPDATE rebate_case SET next_level = NULL, next_alert_at = '-infinity'
+WHERE case_id IN (SELECT case_id FROM alert WHERE alert_id = $1)
+
 -- name: lock_alert
-SELECT case_id, kind, city, resolved_at, acknowledged_at, acknowledged_by, note
+SELECT case_id, level, resolved_at, acknowledged_at, acknowledged_by, note
 FROM alert
 WHERE alert_id = $1
 FOR UPDATE
 
 -- name: acknowledge_alert
+-- Who takes an alert on takes on what led to it: the open alerts of the case up to its level.
 UPDATE alert SET acknowledged_at = $3, acknowledged_by = $4, acknowledged_key = $5, note = $6
-WHERE case_id = $1 AND alert_id = $2
+WHERE case_id = $1 AND level <= $2 AND resolved_at IS NULL AND acknowledged_at IS NULL
+RETURNING kind, city, silent
 
 -- name: supervised_offices
 -- Each open case with an alert counts once, by its highest level; the oldest breach dates the

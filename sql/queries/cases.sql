@@ -39,22 +39,21 @@ SET status = new.status, settled_verdict = new.settled_verdict, normal = new.nor
     same_day = new.same_day, anomalies = string_to_array(new.anomalies, ','),
     events = new.events, updated_at = now(), policy_version = new.policy_version,
     alert_instants = string_to_array(new.alert_instants, ',')::timestamptz[],
-    next_alert_at = CASE
-        WHEN stored.alerted THEN '-infinity'  -- the sweep looks at what it raised, at once
-        WHEN new.status IN ('running', 'suspended')
-            THEN split_part(nullif(new.alert_instants, ''), ',', 1)::timestamptz
-    END,
-    enforce_from = coalesce($30, stored.enforce_from), changed_at = $31,
+    -- The sweep looks at once at what it has raised; a case without alerts waits for its first.
+    next_level = CASE WHEN NOT stored.alerted AND new.next_alert_at IS NOT NULL THEN 0 END,
+    next_alert_at = CASE WHEN stored.alerted THEN '-infinity' ELSE new.next_alert_at END,
+    enforce_from = coalesce($31, stored.enforce_from), changed_at = $32,
     changed_by = new.changed_by
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],
             $14::timestamptz[], $15::timestamptz[], $16::date[], $17::int[], $18::date[],
             $19::date[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::bool[],
-            $24::bool[], $25::text[], $26::text[], $27::int[], $28::text[], $29::jsonb[])
+            $24::bool[], $25::text[], $26::text[], $27::int[], $28::text[], $29::timestamptz[],
+            $30::jsonb[])
     AS new (case_id, status, settled_verdict, normal, lapsed, category, office, city, rebate_type,
             amount_cny, whitelisted, policy_id, limit_workdays, accepted_at, ended_at, stopped_on,
             counted_workdays, running_since, due_date, at_risk_at, breach_at, urgent_at, in_time,
-            same_day, policy_version, anomalies, events, alert_instants, changed_by)
+            same_day, policy_version, anomalies, events, alert_instants, next_alert_at, changed_by)
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases

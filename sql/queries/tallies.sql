@@ -102,8 +102,8 @@ ORDER BY case_id
 SELECT event_type, count(*) AS events FROM case_event GROUP BY event_type
 
 -- name: open_alerts_by_cell
--- Open alerts by the cell they are counted in, for a recount.
+-- Open alerts that people are told of, by the cell they are counted in, for a recount.
 SELECT kind, city, acknowledged_at IS NOT NULL AS acknowledged, count(*) AS alerts
 FROM alert
-WHERE resolved_at IS NULL AND kind <> 'corrected'
+WHERE resolved_at IS NULL AND kind <> 'corrected' AND NOT silent
 GROUP BY 1, 2, 3

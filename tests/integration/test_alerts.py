@@ -2,114 +2,47 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
-from cloud_events import BATCH, Json, accepted, event
-from conftest import ADMIN_KEY, Client, FixedClock
-from rebate_monitor.alerting.channels.http import open_session
-from rebate_monitor.alerting.notifier import Notifier
-from rebate_monitor.api.app import build_app
+from alerting_office import Office, at, open_office
+from cloud_events import BATCH, accepted, event
+from conftest import Client, FixedClock
 from rebate_monitor.api.service import Service
-from rebate_monitor.domain.local_time import SHANGHAI, local_date
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.server import compose
-from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.outbox import channel_outlook
 from rebate_monitor.storage.recount import compare_tallies
-from receivers import Receiver, receiving, webhook_config
+from receivers import receiving, webhook_config
 
 ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
-SINCE = 'enforce_from = 2026-01-01T00:00:00+08:00\nlink = "https://rebate.example"\n'
-
-
-def at(text: str) -> datetime:
-    """Return an instant of November or December 2026 in Asia/Shanghai."""
-    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=SHANGHAI)
-
-
-@dataclass
-class Office:
-    """The service with one webhook, driven by hand on a clock that a test moves."""
-
-    client: Client
-    service: Service
-    clock: FixedClock
-    receiver: Receiver
-    notifiers: list[Notifier]
-
-    async def post(self, *events: Json) -> None:
-        """Post events as soon as the last of them has happened."""
-        last = max(datetime.fromisoformat(told["time"]) for told in events)
-        self.clock.instant = max(self.clock.instant, last)
-        async with self.client.post("/v1/events", json=events, headers=BATCH) as response:
-            assert response.status == 200, await response.text()
-
-    async def pass_time(self, until: str) -> None:
-        """Move the clock and let every loop do its work once."""
-        self.clock.instant = at(until)
-        await self.service.alerting.sweeper.sweep()
-        for notifier in self.notifiers:
-            await notifier.tick()
-            while self.receiver.status == 200 and await self.has_mail(notifier):
-                self.clock.instant += timedelta(seconds=0.1)  # what its rate limit asks for
-                await notifier.tick()
-
-    async def has_mail(self, notifier: Notifier) -> bool:
-        async with self.service.database.connection() as connection:
-            name = notifier.channel.name
-            outlook = await channel_outlook(connection, name, self.clock())
-        return outlook is not None and outlook.has_mail
-
-    async def alerts(self, **wanted: str) -> list[Any]:
-        async with self.client.get("/v1/alerts", params=wanted) as response:
-            assert response.status == 200, await response.text()
-            return list((await response.json())["alerts"])
-
-    async def kinds(self, **wanted: str) -> list[str]:
-        """Return the kinds of alerts, the earliest first."""
-        return [alert["kind"] for alert in reversed(await self.alerts(**wanted))]
+SINCE = "enforce_from = 2026-01-01"
 
 
 @pytest.fixture
-def told_settings(tmp_path: Path) -> Settings:
-    return Settings(admin_key=ADMIN_KEY, config=tmp_path / "config.toml")
-
-
-async def open_office(
-    stack: AsyncExitStack, settings: Settings, database: Database, clock: FixedClock, config: str
-) -> Office:
-    """Open the service under a configuration; `{url}` in it is the receiver's address."""
-    receiver = await stack.enter_async_context(receiving())
-    assert settings.config is not None
-    settings.config.write_text(config.replace("{url}", receiver.url), encoding="utf-8")
-    service = compose(settings, database, clock)
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    server = TestServer(build_app(service))
-    client = await stack.enter_async_context(TestClient(server, headers=headers))
-    session = await stack.enter_async_context(open_session())
-    alerting = service.alerting
-    notifiers = [alerting.notifier(channel, session) for channel in alerting.settings.channels]
-    office = Office(client, service, clock, receiver, notifiers)
-    for notifier in notifiers:
-        await notifier.tick()
-    return office
-
-
-@pytest.fixture
-async def office(
-    told_settings: Settings, database: Database, clock: FixedClock
-) -> AsyncIterator[Office]:
-    config = f"[alerts]\n{SINCE}{webhook_config('machine', '{url}')}"
+async def open_with(
+    database: Database, clock: FixedClock, tmp_path: Path
+) -> AsyncIterator[Callable[[str], Awaitable[Office]]]:
+    """Return what opens the service with one webhook under an `[alerts]` block."""
     async with AsyncExitStack() as stack:
-        yield await open_office(stack, told_settings, database, clock, config)
+        receiver = await stack.enter_async_context(receiving())
+
+        async def open_under(block: str) -> Office:
+            config = tmp_path / "config.toml"
+            channel = webhook_config("machine", receiver.url)
+            config.write_text(f"[alerts]\n{block}\n{channel}", encoding="utf-8")
+            return await open_office(stack, database, clock, receiver, config)
+
+        yield open_under
+
+
+@pytest.fixture
+async def office(open_with: Callable[[str], Awaitable[Office]]) -> Office:
+    return await open_with(SINCE)
 
 
 MONDAY = accepted("2026-11-23T09:00:00")  # category I, limit 3: due Thursday 26 November
@@ -248,8 +181,7 @@ async def test_a_late_fact_that_undoes_a_breach_is_told_once(office: Office) -> 
 async def test_a_breach_that_nobody_heard_of_is_undone_in_silence(office: Office) -> None:
     """Raised and undone between two digests: there is nothing to tell and nothing to correct."""
     await office.post(MONDAY)
-    office.clock.instant = at("11-27T09:00")
-    await office.service.alerting.sweeper.sweep()
+    await office.sweep("11-27T09:00")
     await office.post(event("voucher_issued", "2026-11-26T17:00:00"))
     await office.pass_time("11-27T09:01")
 
@@ -312,11 +244,24 @@ async def test_an_acknowledgement_stops_the_step_up(office: Office) -> None:
     )
 
 
+async def test_an_acknowledgement_takes_on_what_led_to_it(office: Office) -> None:
+    """Who takes an overdue case on has taken its breach on, too; a new level is another matter."""
+    await office.post(MONDAY)
+    await office.pass_time("12-01T09:00")
+    before = await office.kinds(acknowledged="false")
+    breached = (await office.alerts(kind="breached"))[0]["id"]
+    await office.client.post(f"/v1/alerts/{breached}/ack", json={})
+
+    assert ["at_risk", "breached", "overdue"] == before
+    assert ["at_risk", "breached"] == await office.kinds(acknowledged="true")
+    assert [] == await compare_tallies(office.service.database, local_date(office.clock()))
+
+
 async def test_an_acknowledgement_is_checked(office: Office) -> None:
     """Wrong ids, bodies and second thoughts are told plainly; the same again is harmless."""
-    await office.post(MONDAY)
+    await office.post(MONDAY, accepted("2026-11-23T09:00:00", subject="other"))
     await office.pass_time("11-27T09:00")
-    breached = (await office.alerts(kind="breached"))[0]["id"]
+    breached = (await office.alerts(kind="breached", case_id="case-1"))[0]["id"]
     answers = []
     for id_, body in (
         ("no-such-id", {}),
@@ -330,10 +275,10 @@ async def test_an_acknowledgement_is_checked(office: Office) -> None:
     ):
         async with office.client.post(f"/v1/alerts/{id_}/ack", json=body) as response:
             answers.append(response.status)
-    await office.post(event("voucher_issued", "2026-11-27T10:00:00"))
+    await office.post(event("voucher_issued", "2026-11-27T10:00:00", subject="other"))
     await office.pass_time("11-27T10:01")
-    at_risk = (await office.alerts(kind="at_risk"))[0]["id"]
-    async with office.client.post(f"/v1/alerts/{at_risk}/ack", json={}) as response:
+    over = (await office.alerts(case_id="other"))[0]["id"]
+    async with office.client.post(f"/v1/alerts/{over}/ack", json={}) as response:
         answers.append(response.status)
         said = (await response.json())["detail"]
 
@@ -367,23 +312,22 @@ async def test_imports_page_nobody(office: Office) -> None:
     assert [("at_risk", True), ("breached", True)] == silent[:2]
     assert {} == at_once
     assert ["case-1"] == office.receiver.told("overdue")
+    assert [] == await compare_tallies(office.service.database, local_date(office.clock()))
 
 
 async def test_nobody_is_told_of_what_was_before_enforcement(
-    told_settings: Settings, database: Database, clock: FixedClock
+    open_with: Callable[[str], Awaitable[Office]],
 ) -> None:
     """`enforce_from` draws the line; levels reached later are told."""
-    config = f"[alerts]\nenforce_from = 2026-11-24\n{webhook_config('machine', '{url}')}"
-    async with AsyncExitStack() as stack:
-        office = await open_office(stack, told_settings, database, clock, config)
-        await office.post(accepted("2026-11-16T09:00:00", subject="old"), MONDAY)
-        await office.pass_time("11-23T23:00")
-        before = list(office.receiver.notices)
-        await office.pass_time("11-25T09:00")
+    office = await open_with("enforce_from = 2026-11-24")
+    await office.post(accepted("2026-11-16T09:00:00", subject="old"), MONDAY)
+    await office.pass_time("11-23T23:00")
+    before = list(office.receiver.notices)
+    await office.pass_time("11-25T09:00")
 
-        assert [] == before
-        assert ["case-1"] == office.receiver.told("at_risk")
-        assert [] == office.receiver.told("breached")
+    assert [] == before
+    assert ["case-1"] == office.receiver.told("at_risk")
+    assert [] == office.receiver.told("breached")
 
 
 async def test_without_a_configuration_alerting_begins_with_the_database(
@@ -577,7 +521,7 @@ async def test_the_tally_of_open_alerts_equals_a_recount(office: Office) -> None
     assert [] == await compare_tallies(office.service.database, local_date(office.clock()))
     assert [
         'rebate_open_alerts{acknowledged="false",city="430100",kind="at_risk"} 6.0',
-        'rebate_open_alerts{acknowledged="false",city="430200",kind="at_risk"} 1.0',
+        'rebate_open_alerts{acknowledged="true",city="430200",kind="at_risk"} 1.0',
         'rebate_open_alerts{acknowledged="false",city="430100",kind="breached"} 6.0',
         'rebate_open_alerts{acknowledged="true",city="430200",kind="breached"} 1.0',
     ] == told

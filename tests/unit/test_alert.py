@@ -51,37 +51,37 @@ def test_nothing_is_due_before_its_instant() -> None:
     """A case that is on track is looked at again when it comes at risk."""
     step = next_step(Status.RUNNING, DAYS, {}, MONDAY - timedelta.resolution)
 
-    assert Step(resolved={}, next_at=DAYS[0]) == step
+    assert Step(resolved={}, next_level=0, next_at=DAYS[0]) == step
 
 
-def test_a_level_is_due_at_its_very_instant() -> None:
+def test_an_end_at_the_very_instant_is_late() -> None:
     """Days are half-open: 00:00 belongs to the day that begins."""
-    step = next_step(Status.RUNNING, DAYS, {}, MONDAY)
+    before = next_step(Status.RUNNING, DAYS, {0: OPEN}, MONDAY - timedelta.resolution)
+    after = next_step(Status.RUNNING, DAYS, {0: OPEN}, MONDAY)
 
-    assert Step(raised=0, resolved={}, next_at=DAYS[1]) == step
+    assert {0: Resolution.CORRECTED} == before.resolved
+    assert {} == after.resolved
 
 
 def test_after_an_outage_one_level_is_raised_at_a_time() -> None:
     """All cases catch up in the order of instants, so a case does not run ahead of the others."""
     step = next_step(Status.RUNNING, DAYS, {}, DAYS[2])
 
-    assert Step(raised=0, resolved={}, next_at=DAYS[1]) == step
+    assert Step(resolved={}, next_level=0, next_at=DAYS[0]) == step
 
 
 def test_the_last_level_leaves_nothing_to_wait_for() -> None:
     """A case that has been stepped up all the way is looked at with its next event only."""
-    ladder = {0: OPEN, 1: OPEN, 2: OPEN}
+    step = next_step(Status.RUNNING, DAYS, dict.fromkeys(range(4), OPEN), DAYS[3])
 
-    step = next_step(Status.RUNNING, DAYS, ladder, DAYS[3])
-
-    assert Step(raised=3, resolved={}, next_at=None) == step
+    assert Step(resolved={}) == step
 
 
 def test_what_stands_is_not_raised_again() -> None:
     """Looking again changes nothing."""
     step = next_step(Status.RUNNING, DAYS, {0: OPEN, 1: OPEN}, DAYS[1])
 
-    assert Step(resolved={}, next_at=DAYS[2]) == step
+    assert Step(resolved={}, next_level=2, next_at=DAYS[2]) == step
 
 
 @pytest.mark.parametrize("status", ENDS)
@@ -113,7 +113,7 @@ def test_an_undone_warning_is_no_news() -> None:
     """Nobody is written to because a case is further from its limit than it seemed."""
     step = next_step(Status.RUNNING, DAYS, {0: OPEN}, MONDAY - timedelta(days=1))
 
-    assert Step(resolved={0: Resolution.CORRECTED}, next_at=DAYS[0]) == step
+    assert Step(resolved={0: Resolution.CORRECTED}, next_level=0, next_at=DAYS[0]) == step
 
 
 def test_a_smaller_breach_is_corrected_from_where_it_changed() -> None:
@@ -123,7 +123,7 @@ def test_a_smaller_breach_is_corrected_from_where_it_changed() -> None:
     step = next_step(Status.RUNNING, DAYS, ladder, DAYS[1])
 
     undone = {2: Resolution.CORRECTED, 3: Resolution.CORRECTED}
-    assert Step(resolved=undone, corrected=2, next_at=DAYS[2]) == step
+    assert Step(resolved=undone, corrected=2, next_level=2, next_at=DAYS[2]) == step
 
 
 def test_what_was_undone_is_raised_again_when_it_comes_true() -> None:
@@ -132,7 +132,7 @@ def test_what_was_undone_is_raised_again_when_it_comes_true() -> None:
 
     step = next_step(Status.RUNNING, DAYS, ladder, DAYS[1])
 
-    assert Step(raised=1, resolved={}, next_at=DAYS[2]) == step
+    assert Step(resolved={}, next_level=1, next_at=DAYS[1]) == step
 
 
 def test_a_pause_takes_the_warning_back_without_a_correction() -> None:
@@ -141,7 +141,7 @@ def test_a_pause_takes_the_warning_back_without_a_correction() -> None:
     again = next_step(Status.RUNNING, DAYS, {0: standing(Resolution.SUSPENDED)}, DAYS[0])
 
     assert Step(resolved={0: Resolution.SUSPENDED}) == paused
-    assert Step(raised=0, resolved={}, next_at=DAYS[1]) == again
+    assert Step(resolved={}, next_level=0, next_at=DAYS[0]) == again
 
 
 def test_a_pause_leaves_a_breach_as_it_is() -> None:
@@ -157,7 +157,7 @@ def test_a_stop_that_is_taken_back_raises_again() -> None:
 
     step = next_step(Status.RUNNING, DAYS, ladder, DAYS[1])
 
-    assert Step(raised=0, resolved={}, next_at=DAYS[1]) == step
+    assert Step(resolved={}, next_level=0, next_at=DAYS[0]) == step
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -174,7 +174,7 @@ def test_an_acknowledged_warning_does_not_silence_the_breach() -> None:
     """To know of the danger is not to have averted it."""
     step = next_step(Status.RUNNING, DAYS, {0: TAKEN_ON}, DAYS[1])
 
-    assert Step(raised=1, resolved={}, next_at=DAYS[2]) == step
+    assert Step(resolved={}, next_level=1, next_at=DAYS[1]) == step
 
 
 def test_a_case_that_ended_late_before_anybody_knew_raises_nothing() -> None:
@@ -191,11 +191,11 @@ def settle(
         step = next_step(status, instants, known, now)
         for level, resolution in step.resolved.items():
             known[level] = Standing(occurrence=known[level].occurrence, resolution=resolution)
-        if step.raised is not None:
-            last = known.get(step.raised)
-            known[step.raised] = Standing(occurrence=last.occurrence + 1 if last else 1)
-        if step.raised is None and not step.resolved:
-            assert step.next_at is None or step.next_at > now
+        is_due = step.next_at is not None and step.next_at <= now
+        if is_due and step.next_level is not None:
+            last = known.get(step.next_level)
+            known[step.next_level] = Standing(occurrence=last.occurrence + 1 if last else 1)
+        if not is_due and not step.resolved:
             return known
     raise AssertionError("the ladder never comes to rest")
 

@@ -1,0 +1,377 @@
+"""Notices: one digest a window, inside the hours, on the right road, and never lost or doubled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from alerting_office import Office, at, open_office
+from cloud_events import accepted, event
+from conftest import FixedClock
+from rebate_monitor.alerting.delivery import LONGEST_PAUSE, pause_after
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.outbox import list_outbox, retry_messages, tidy
+from rebate_monitor.storage.recount import compare_tallies
+from receivers import Chat, Receiver, chat_config, chatting, receiving, webhook_config
+
+ALERTS = '[alerts]\nenforce_from = 2026-01-01\nlink = "https://rebate.example"\n'
+ZHUZHOU = "14302000000"
+
+
+@dataclass
+class Town:
+    """A machine, a chat, and replicas of the service that tell both."""
+
+    machine: Receiver
+    chat: Chat
+    database: Database
+    clock: FixedClock
+    config: Path
+    stack: AsyncExitStack
+
+    def configure(self, *blocks: str, alerts: str = ALERTS) -> None:
+        """Write the configuration that replicas are opened under."""
+        self.config.write_text(alerts + "\n".join(blocks), encoding="utf-8")
+
+    async def replica(self) -> Office:
+        """Open a replica."""
+        return await open_office(self.stack, self.database, self.clock, self.machine, self.config)
+
+    async def outbox(self, state: str | None = None) -> list[str]:
+        """Return the last reason of each message in a state, the latest first."""
+        async with self.database.connection() as connection:
+            return [row["reason"] or "" for row in await list_outbox(connection, state, None, 100)]
+
+
+@pytest.fixture
+async def town(database: Database, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Town]:
+    async with AsyncExitStack() as stack:
+        machine = await stack.enter_async_context(receiving())
+        chat = await stack.enter_async_context(chatting())
+        yield Town(machine, chat, database, clock, tmp_path / "config.toml", stack)
+
+
+def many(count: int, day: str = "2026-11-23", **data: object) -> list[dict[str, object]]:
+    """Accept many cases on one day; category I, so they are due on Thursday the 26th."""
+    office = data.get("office", "14301000000")
+    return [accepted(f"{day}T09:00:00", subject=f"{office}-{n}", **data) for n in range(count)]
+
+
+async def test_a_chat_gets_one_digest_for_each_city_and_level(town: Town) -> None:
+    """Forty cases of two cities are two messages, with counts and a link, and no case."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.post(*many(30), *many(10, office=ZHUZHOU))
+    await office.pass_time("11-27T09:00")
+
+    told = sorted(town.chat.messages)
+
+    assert 2 == len(told)
+    assert "【超时】株洲市：10 件退税已超办理时限" in told[0]
+    assert "【超时】长沙市：30 件退税已超办理时限" in told[1]
+    assert "https://rebate.example/alerts?city=430100&kind=breached&level=1" in told[1]
+    assert not any("14301000000-" in message for message in told)
+
+
+async def test_nobody_is_woken_at_midnight(town: Town) -> None:
+    """Raised at 00:00 on the machine's road, told to people when their day begins."""
+    town.configure(webhook_config("machine", town.machine.url), chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.post(*many(3))
+    await office.pass_time("11-27T00:00")
+    at_midnight = (len(town.machine.told("breached")), len(town.chat.messages))
+    await office.pass_time("11-27T08:59")
+    before_nine = len(town.chat.messages)
+    await office.pass_time("11-27T09:00")
+
+    assert ((3, 0), 0, 1) == (at_midnight, before_nine, len(town.chat.messages))
+
+
+async def test_a_weekend_waits_for_the_next_workday(town: Town) -> None:
+    """What becomes known on Saturday is told on Monday morning."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.post(accepted("2026-11-20T09:00:00"))
+    told = []
+    for until in ("11-28T12:00", "11-29T12:00", "11-30T08:59", "11-30T09:00"):
+        await office.pass_time(until)
+        told.append(len(town.chat.messages))
+
+    assert [0, 0, 0, 1] == told
+
+
+async def test_one_window_is_one_message(town: Town) -> None:
+    """What comes up within a quarter of an hour is told together at its end."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    counts = []
+    await office.pass_time("11-27T10:00")
+    for minute in range(1, 16, 2):
+        day = f"2026-11-16T09:{minute:02}:00"
+        await office.post(accepted(day, subject=f"late-{minute}"))
+        await office.pass_time(f"11-27T10:{minute:02}")
+        counts.append(len(town.chat.messages))
+
+    assert [0] * 7 == counts[:-1]
+    assert 1 == counts[-1]
+    assert "8 件" in town.chat.messages[0]
+
+
+async def test_what_is_over_by_morning_is_not_told(town: Town) -> None:
+    """Nobody reads at nine of a case that was finished at eight."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.post(*many(2))
+    await office.pass_time("11-27T00:00")
+    await office.post(event("voucher_issued", "2026-11-27T08:00:00", subject="14301000000-0"))
+    await office.pass_time("11-27T09:00")
+
+    assert 1 == len(town.chat.messages)
+    assert "1 件退税已超办理时限" in town.chat.messages[0]
+
+
+async def test_routes_choose_the_road(town: Town) -> None:
+    """Kind, city, office subtree, category and whitelist each keep away what is not asked for."""
+    machine = town.machine.url
+    roads = {
+        "kinds": {"kinds": '["at_risk"]'},
+        "levels": {"levels": "[0]"},
+        "cities": {"cities": '["430200"]'},
+        "offices": {"offices": f'["{ZHUZHOU}"]'},
+        "categories": {"categories": '["III"]'},
+        "whitelisted": {"whitelisted": "true"},
+    }
+    blocks = [webhook_config(name, machine, **road) for name, road in roads.items()]
+    town.configure(*blocks)
+    office = await town.replica()
+    await office.post(
+        accepted("2026-11-23T09:00:00", subject="plain"),
+        accepted("2026-11-24T09:00:00", subject="next day"),
+        accepted("2026-11-20T09:00:00", subject="third", category="III"),
+        accepted("2026-11-23T09:00:00", subject="white", whitelisted=True),
+        accepted("2026-11-23T09:00:00", subject="county", office="14302110000"),
+    )
+    await office.pass_time("11-27T09:00")
+
+    told = {
+        name: sorted(
+            case["case_id"]
+            for notice in town.machine.notices.values()
+            if notice["channel"] == name
+            for case in notice["cases"]
+        )
+        for name in roads
+    }
+
+    assert {
+        "kinds": ["next day"],
+        "levels": ["next day"],
+        "cities": ["county"],
+        "offices": ["county"],
+        "categories": ["third"],
+        "whitelisted": ["white"],
+    } == told
+
+
+async def test_a_correction_goes_to_those_who_were_told(town: Town) -> None:
+    """Also past a route that asks for breaches only, and to nobody else."""
+    town.configure(
+        webhook_config("told", town.machine.url, kinds='["breached"]'),
+        webhook_config("not-told", town.machine.url, kinds='["at_risk"]'),
+    )
+    office = await town.replica()
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    await office.post(event("voucher_issued", "2026-11-26T17:00:00", subject="14301000000-0"))
+    await office.pass_time("11-27T10:00")
+
+    corrections = [n["channel"] for n in town.machine.notices.values() if n["kind"] == "corrected"]
+
+    assert ["told"] == corrections
+
+
+async def test_a_new_channel_is_not_told_of_the_past(town: Town) -> None:
+    """Setting up a channel is not the moment for a flood."""
+    town.configure()
+    office = await town.replica()
+    await office.post(*many(3))
+    await office.pass_time("11-27T09:00")
+    town.configure(webhook_config("machine", town.machine.url))
+    later = await town.replica()
+    await later.pass_time("11-27T09:05")
+    before = dict(town.machine.notices)
+    await later.post(accepted("2026-11-16T09:00:00", subject="new"))
+    await later.pass_time("11-27T09:06")
+
+    assert {} == before
+    assert ["new"] == town.machine.told("overdue")
+
+
+async def test_a_thousand_cases_are_told_in_parts(town: Town) -> None:
+    """A machine gets every case id, a bounded number a message; each case once."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    await office.post(*many(2_300))
+    await office.pass_time("11-27T00:00")
+
+    notices = sorted(town.machine.notices.values(), key=lambda notice: notice["part"])
+
+    assert [(1, 3, 1000), (2, 3, 1000), (3, 3, 300)] == [
+        (n["part"], n["parts"], n["count"]) for n in notices
+    ]
+    assert 2_300 == len(set(town.machine.told("breached"))) == len(town.machine.told("breached"))
+
+
+async def test_a_receiver_that_is_down_is_tried_again(town: Town) -> None:
+    """Each try has the same id, the pauses grow, and in the end it is there exactly once."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    town.machine.status = 503
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    for _ in range(600):
+        office.clock.instant += timedelta(seconds=1)
+        await office.notifiers[0].tick()
+    while_down = len(town.machine.tries)
+    town.machine.status = 200
+    await office.pass_time("11-27T09:30")
+
+    assert 5 <= while_down <= 9
+    assert 1 == len(set(town.machine.tries)) == len(town.machine.notices)
+    assert [] == await town.outbox("pending")
+
+
+async def test_a_robot_that_refuses_is_a_failure(town: Town) -> None:
+    """HTTP 200 with an errcode is no delivery."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    town.chat.errcode = 45009
+    await office.post(*many(1))
+    await office.sweep("11-27T09:00")
+    await office.notifiers[0].tick()
+    (reason,) = await town.outbox("pending")
+
+    assert "45009" in reason
+    assert [] == town.chat.messages
+
+
+async def test_a_dead_letter_is_kept_with_its_reason_and_can_be_retried(town: Town) -> None:
+    """After the last try operations see it; a retry by hand delivers it under the same id."""
+    channel = webhook_config("machine", town.machine.url)
+    town.configure(channel, alerts=f"{ALERTS}max_attempts = 2\n")
+    office = await town.replica()
+    town.machine.status = 500
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    office.clock.instant += timedelta(minutes=5)
+    await office.notifiers[0].tick()
+    dead = await town.outbox("dead")
+    town.machine.status = 200
+    async with town.database.transaction() as connection:
+        retried = await retry_messages(connection, "machine", None, office.clock())
+    await office.notifiers[0].tick()
+
+    assert 1 == len(dead)
+    assert "500" in dead[0]
+    assert 1 == retried
+    assert 3 == len(town.machine.tries)
+    assert 1 == len(set(town.machine.tries)) == len(town.machine.notices)
+
+
+async def test_killed_between_commit_and_send(town: Town) -> None:
+    """Whoever dies with a message in its hands loses nothing: the lease ends, another sends it."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office, other = await town.replica(), await town.replica()
+    await office.post(*many(1))
+    await office.sweep("11-27T09:00")
+    notifier = office.notifiers[0]
+    await notifier.announcer.announce(at("11-27T09:00"), at("11-27T09:00"))
+    lost = await notifier.courier._claim()
+    await other.notifiers[0].tick()
+    while_leased = len(town.machine.notices)
+    office.clock.instant += timedelta(seconds=20)
+    await other.notifiers[0].tick()
+
+    assert lost is not None
+    assert 0 == while_leased
+    assert [str(lost.notification_id)] == list(town.machine.notices)
+
+
+async def test_two_replicas_tell_once(town: Town) -> None:
+    """Sweeping, digesting and delivering at the same moments, they never do the same twice."""
+    town.configure(webhook_config("machine", town.machine.url), chat_config("chat", town.chat.url))
+    replicas = [await town.replica(), await town.replica()]
+    await replicas[0].post(*many(1_500), *many(40, office=ZHUZHOU))
+    for minute in range(4):
+        town.clock.instant = at(f"11-27T09:{minute:02}")
+        await asyncio.gather(*(r.service.alerting.sweeper.sweep() for r in replicas))
+        for second in range(10):
+            town.clock.instant = at(f"11-27T09:{minute:02}:{second * 5:02}")
+            await asyncio.gather(*(n.tick() for r in replicas for n in r.notifiers))
+
+    assert 1_540 == len(town.machine.told("breached")) == len(set(town.machine.told("breached")))
+    assert len(town.machine.tries) == len(set(town.machine.tries)) == 3
+    assert 2 == len(town.chat.messages)
+    assert [] == await compare_tallies(town.database, local_date(town.clock()))
+
+
+async def test_a_robot_is_spared(town: Town) -> None:
+    """A robot takes so many messages a minute: whichever replica sends, they are spread."""
+    town.configure(chat_config("chat", town.chat.url, per_minute=240))
+    replicas = [await town.replica(), await town.replica()]
+    for office in [f"143{n:02}000000" for n in range(1, 13)]:
+        late = accepted("2026-11-18T09:00:00", subject=f"{office}-late", office=office)
+        await replicas[0].post(*many(1, office=office), late)
+    await replicas[0].sweep("11-27T09:00")
+    arrived = []
+    for tenth in range(100):
+        town.clock.instant = at("11-27T09:00") + timedelta(seconds=tenth / 10)
+        await asyncio.gather(*(r.notifiers[0].tick() for r in replicas))
+        arrived.append(len(town.chat.messages))
+
+    assert max(later - earlier for earlier, later in zip(arrived, arrived[10:], strict=False)) <= 4
+    assert 24 == arrived[-1]
+
+
+async def test_a_channel_that_is_gone_is_told_to_operations(town: Town) -> None:
+    """Messages of a removed channel do not wait for ever: they are dead, with the reason."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    town.machine.status = 500
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    async with town.database.transaction() as connection:
+        await tidy(connection, [], office.clock(), timedelta(days=90))
+
+    assert ["the channel is not configured any more"] == await town.outbox("dead")
+
+
+async def test_old_messages_are_forgotten(town: Town) -> None:
+    """Sent messages are kept for the retention, then the outbox is small again."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    kept = []
+    for days in (89, 91):
+        now = at("11-27T09:00") + timedelta(days=days)
+        async with town.database.transaction() as connection:
+            await tidy(connection, ["machine"], now, timedelta(days=90))
+        kept.append(len(await town.outbox()))
+
+    assert [1, 0] == kept
+
+
+def test_pauses_grow_and_are_spread() -> None:
+    """5 seconds, doubling up to an hour, each somewhere in its upper half."""
+    whole = [pause_after(tries, 1.0).total_seconds() for tries in range(1, 21)]
+    half = [pause_after(tries, 0.0).total_seconds() for tries in range(1, 21)]
+
+    assert [5, 10, 20, 40, 80] == whole[:5]
+    assert LONGEST_PAUSE.total_seconds() == whole[-1]
+    assert [pause / 2 for pause in whole] == half
