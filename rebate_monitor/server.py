@@ -68,17 +68,20 @@ def configured_alerts(settings: Settings) -> AlertSettings:
 
 
 def compose(
-    settings: Settings, database: Database, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    database: Database,
+    now: Callable[[], datetime] = utc_now,
+    alerts: AlertSettings | None = None,
 ) -> Service:
-    """Put the parts of the service together."""
+    """Put the parts of the service together; `alerts` stand in for the configured ones."""
     rules, metrics, known = rulebook(settings), Metrics(), places(_config(settings))
-    alerts = configured_alerts(settings)
-    sweeper = Sweeper(database, now, alerts.enforce_from)
+    told = alerts or configured_alerts(settings)
+    sweeper = Sweeper(database, now, told.enforce_from)
     alerting = Alerting(
         database=database,
         calendar=rules.calendar,
         places=known,
-        settings=alerts,
+        settings=told,
         sweeper=sweeper,
         now=now,
     )

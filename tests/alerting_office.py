@@ -53,7 +53,8 @@ class Office:
         """Move the clock and let every loop do its work until there is nothing left to do."""
         await self.sweep(until)
         for notifier in self.notifiers:
-            await notifier.tick()
+            await notifier.tick()  # sees that alerts have come,
+            await notifier.tick()  # that no more come, and tells of them
             while self.receiver.status == 200 and await self._has_mail(notifier):
                 self.clock.instant += timedelta(minutes=1) / notifier.channel.per_minute
                 await notifier.tick()

@@ -102,9 +102,9 @@ async def dsn(servers: Servers, postgres_version: str) -> AsyncIterator[str]:
     """Return the DSN of a fresh migrated database, dropped at the end."""
     main = await asyncio.to_thread(servers.dsn, postgres_version)
     name = f"test_{uuid.uuid4().hex[:12]}"
-    await _execute(main, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
+    await execute(main, f'CREATE DATABASE "{name}" TEMPLATE {TEMPLATE}')
     yield with_database(main, name)
-    await _execute(main, f'DROP DATABASE "{name}" WITH (FORCE)')
+    await execute(main, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
@@ -168,12 +168,13 @@ def with_database(dsn: str, name: str) -> str:
 
 
 async def _make_template(dsn: str) -> None:
-    await _execute(dsn, f"CREATE DATABASE {TEMPLATE}")
+    await execute(dsn, f"CREATE DATABASE {TEMPLATE}")
     async with open_database(with_database(dsn, TEMPLATE)) as template:
         await migrate(template)
 
 
-async def _execute(dsn: str, statement: str) -> None:
+async def execute(dsn: str, statement: str) -> None:
+    """Run statements over a connection of their own."""
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(statement)

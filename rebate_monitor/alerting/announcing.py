@@ -1,6 +1,7 @@
 """Turn alerts that a channel has not been told of into its messages: digests only (DESIGN 7)."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -26,6 +27,8 @@ from rebate_monitor.storage.outbox import (
 
 WEBHOOK_PART = 1_000
 """Cases a message to a machine at most: about 150 kB."""
+AT_ONCE = 10_000
+"""Alerts that a machine is told of in one transaction at most: about 1.5 MB of messages."""
 URGENT_NAMED = 5
 ONE_PART = 2**31 - 1
 
@@ -67,13 +70,21 @@ class Announcer:
             outlook = await lock_channel(connection, self._channel.name)
             if outlook is None or _is_told_in(outlook, window_start):
                 return 0
-            messages = await self._messages(connection, outlook, now)
+            told = self._portion(outlook)
+            messages = await self._messages(connection, told, now)
             if messages:
                 await post_messages(connection, self._channel.name, messages, now)
-            await note_told(connection, self._channel.name, outlook.head, window_start)
+            window = window_start if told.head == outlook.head else outlook.window_start
+            await note_told(connection, self._channel.name, told.head, window)
             return len(messages)
 
         return work
+
+    def _portion(self, outlook: Outlook) -> Outlook:
+        """Return how far this transaction goes; people get all of a window in one message."""
+        if self._channel.type is not ChannelType.WEBHOOK:
+            return outlook
+        return replace(outlook, head=min(outlook.head, outlook.told_through + AT_ONCE))
 
     async def _messages(
         self, connection: Connection, outlook: Outlook, now: datetime

@@ -1,13 +1,12 @@
 """Make the message of an outbox row: text for people, JSON for machines."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import msgspec
 
 from rebate_monitor.alerting.announcing import DigestBody
-from rebate_monitor.alerting.channels.channel import Channel
+from rebate_monitor.alerting.channels.channel import Channel, ChannelType
 from rebate_monitor.alerting.channels.message import Message
 from rebate_monitor.alerting.digest import Digest, Urgent
 from rebate_monitor.alerting.texts import digest_link, render
@@ -17,18 +16,14 @@ from rebate_monitor.places import Places
 from rebate_monitor.storage.outbox import Claimed
 
 DIGEST_TYPE = "rebate.alert.digest"
-URGENT_TOLD = 5
 
 
-class AlertedCase(msgspec.Struct, kw_only=True):
-    """One case of a digest; only a webhook is told its name."""
+class UrgentCase(msgspec.Struct, kw_only=True):
+    """What people are told of a case of a digest: whose it is and how urgent, not which."""
 
-    case_id: str
-    alert_id: str
     office: str | None
     category: str | None
     due_date: date | None
-    at: datetime
 
 
 class CityView(msgspec.Struct, kw_only=True):
@@ -57,7 +52,7 @@ class DigestPayload(msgspec.Struct, kw_only=True):
     acknowledged_total: int
     part: int
     parts: int
-    cases: Sequence[AlertedCase]
+    cases: msgspec.Raw
     link: str | None
 
 
@@ -73,8 +68,7 @@ class DigestComposer:
     def __call__(self, claimed: Claimed, now: datetime) -> Message:
         """Compose the message of a leased row."""
         body = msgspec.json.decode(claimed.body, type=DigestBody)
-        cases = msgspec.json.decode(body.cases, type=list[AlertedCase])
-        digest = self._digest(body, cases, local_date(now))
+        digest = self._digest(body, local_date(now))
         text = render(digest, self.channel.language, self.places, self.link, now)
         link = digest_link(self.link, digest)
         return Message(
@@ -82,37 +76,39 @@ class DigestComposer:
             title=text.title,
             lines=text.lines,
             link=link,
-            payload=msgspec.json.encode(self._payload(claimed, body, cases, link)),
+            payload=msgspec.json.encode(self._payload(claimed, body, link)),
         )
 
-    def _digest(self, body: DigestBody, cases: Sequence[AlertedCase], today: date) -> Digest:
+    def _digest(self, body: DigestBody, today: date) -> Digest:
         return Digest(
             kind=body.kind,
             level=body.level,
             city=body.city or "",
             count=body.count,
             by_category=body.by_category,
-            urgent=tuple(self._urgent(case, today) for case in cases[:URGENT_TOLD]),
+            urgent=self._urgent(body, today),
             first_at=body.first_at,
             last_at=body.last_at,
             open_total=body.open_total,
             acknowledged_total=body.acknowledged_total,
         )
 
-    def _urgent(self, case: AlertedCase, today: date) -> Urgent:
-        due = case.due_date
-        left = None if due is None else self.calendar.workdays_between(today, due)
-        return Urgent(case.office or "", case.category, due, left)
+    def _urgent(self, body: DigestBody, today: date) -> tuple[Urgent, ...]:
+        """Read the most urgent cases; a webhook needs none, and has a thousand."""
+        if self.channel.type is ChannelType.WEBHOOK:
+            return ()
+        cases = msgspec.json.decode(body.cases, type=list[UrgentCase])
+        return tuple(
+            Urgent(case.office or "", case.category, case.due_date, self._left(case, today))
+            for case in cases
+        )
 
-    def _payload(
-        self,
-        claimed: Claimed,
-        body: DigestBody,
-        cases: Sequence[AlertedCase],
-        link: str | None,
-    ) -> DigestPayload:
-        for case in cases:
-            case.at = case.at.astimezone(SHANGHAI)
+    def _left(self, case: UrgentCase, today: date) -> int | None:
+        if case.due_date is None:
+            return None
+        return self.calendar.workdays_between(today, case.due_date)
+
+    def _payload(self, claimed: Claimed, body: DigestBody, link: str | None) -> DigestPayload:
         return DigestPayload(
             type=DIGEST_TYPE,
             notification_id=str(claimed.notification_id),
@@ -129,7 +125,7 @@ class DigestComposer:
             acknowledged_total=body.acknowledged_total,
             part=body.part,
             parts=body.parts,
-            cases=cases,
+            cases=body.cases,
             link=link,
         )
 

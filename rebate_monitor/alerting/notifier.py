@@ -12,8 +12,11 @@ from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import Outlook, add_channels, channel_outlook
 
+STORM_SECONDS = 10.0
+"""How long a channel that is told at once waits for a storm of alerts to settle."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class Notifier:
     """Tells one channel inside its hours; `now` is its clock."""
 
@@ -23,6 +26,8 @@ class Notifier:
     announcer: Announcer
     courier: Courier
     now: Callable[[], datetime]
+    _head: int | None = None
+    _moving_since: datetime | None = None
 
     async def tick(self) -> None:
         """Do what is due for the channel at this moment."""
@@ -32,7 +37,7 @@ class Notifier:
             return
         window = window_start(self.channel, self.calendar, now)
         posted = 0
-        if self._begins(outlook, window):
+        if self._begins(outlook, window) and self._has_settled(outlook, now):
             posted = await self.announcer.announce(window, now)
         if posted or outlook.has_mail:
             await self.courier.deliver()
@@ -52,3 +57,12 @@ class Notifier:
         if outlook.window_start is not None and outlook.window_start >= window:
             return False
         return bool(self.channel.digest_every) or outlook.head > outlook.told_through
+
+    def _has_settled(self, outlook: Outlook, now: datetime) -> bool:
+        """Say whether no alert came since the last look: a storm is told as a whole, after it."""
+        is_moving, self._head = outlook.head != self._head, outlook.head
+        if self.channel.digest_every or not is_moving:
+            self._moving_since = None
+            return True
+        self._moving_since = self._moving_since or now
+        return (now - self._moving_since).total_seconds() >= STORM_SECONDS

@@ -42,7 +42,7 @@ from rebate_monitor.storage.tallies import add_deltas
 
 CHANGED_PAGE, DUE_PAGE = 100, 500
 """Cases a transaction: few, so that requests and batches of events get their turn in between."""
-REST_SHARE = 0.3
+REST_SHARE = 0.5
 """How long a sweep rests after a page, measured by how long the page took."""
 POLL_SECONDS = 15.0
 """How long an instant that another process has brought nearer may go unseen."""

@@ -23,7 +23,8 @@ padding:0 1rem}code{background:#8882;padding:.1em .3em;border-radius:.2em}</styl
 <li><a href="/metrics">/metrics</a> 指标 figures for Prometheus, no key needed</li>
 <li><a href="/readyz">/readyz</a> 就绪 readiness, <a href="/healthz">/healthz</a> 存活 health</li>
 <li><a href="/openapi.json">/openapi.json</a> 接口 the API: <code>POST /v1/events</code>,
-<code>GET /v1/cases</code>, <code>GET /v1/performance</code>, <code>GET /v1/calendar</code></li>
+<code>GET /v1/cases</code>, <code>GET /v1/alerts</code>, <code>GET /v1/supervision</code>,
+<code>GET /v1/performance</code>, <code>GET /v1/calendar</code></li>
 </ul>
 </html>
 """

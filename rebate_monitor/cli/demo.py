@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.cli import session
 from rebate_monitor.cli.free_port import free_port
@@ -22,7 +23,14 @@ from rebate_monitor.cli.serve import watching
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.embedded_postgres import EmbeddedPostgres, FolderError, claim_service
 from rebate_monitor.log import configure_logging
-from rebate_monitor.server import Loop, compose, run, stop_on_signals, utc_now
+from rebate_monitor.server import (
+    Loop,
+    compose,
+    configured_alerts,
+    run,
+    stop_on_signals,
+    utc_now,
+)
 from rebate_monitor.settings import Settings
 from rebate_monitor.simulation.producer import Counts, Producer
 from rebate_monitor.simulation.province import Event, Province
@@ -42,6 +50,8 @@ WELCOME = """
   curl {url}/metrics
   curl '{url}/v1/cases?limit=3'
   curl '{url}/v1/performance?by=city'
+  curl '{url}/v1/alerts?state=open&limit=3'
+  curl {url}/v1/supervision
   curl {url}/v1/events -H 'Authorization: Bearer {key}' \\
     -H 'Content-Type: application/cloudevents+json' -d '{event}'
 
@@ -62,7 +72,8 @@ EXAMPLE = (
 def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
     """Run the whole service on this machine with a simulated province, ready to look at.
 
-    Each start begins with an empty database and two months of made-up history.
+    Each start begins with an empty database and two months of made-up history. Alerts are raised
+    and shown; the channels of REBATE_CONFIG are not used, so nobody is told of made-up cases.
     """
     told = session.told_settings()
     settings = replace(
@@ -123,13 +134,19 @@ async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
     await _empty(server.dsn)
     async with open_database(server.dsn) as database:
         await migrate(database)
-        service = compose(settings, database)
+        service = compose(settings, database, alerts=_nobody_told(settings))
 
         def beside(port: int) -> Iterable[Loop]:
             watch = watching(server.embedded, database, stop)
             return [*watch, _simulate(_url(port), settings, seed, console, stop)]
 
         await run(service, stop, _welcome(console, settings), beside)
+
+
+def _nobody_told(settings: Settings) -> AlertSettings:
+    """Keep made-up cases from real people: alerts are raised and shown, no channel is used."""
+    since = utc_now() - HISTORY
+    return replace(configured_alerts(settings), channels=(), routes=(), enforce_from=since)
 
 
 async def _empty(dsn: str) -> None:

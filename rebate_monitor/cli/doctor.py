@@ -8,15 +8,18 @@ from enum import StrEnum
 import click
 from rich.console import Console
 
+from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import count_stale
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.server import configured_alerts, rulebook, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.alerts import count_unfolded
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.keys import list_keys
 from rebate_monitor.storage.migrations import MINIMUM_VERSION, MigrationError, missing_migrations
+from rebate_monitor.storage.outbox import outbox_figures
 from rebate_monitor.storage.recount import compare_tallies
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
@@ -63,7 +66,9 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     yield Finding(level=Level.FINE, text=f"settings: readable; the database is {place}")
     with session.plain_errors():
         rules = rulebook(settings)
+        alerts = configured_alerts(settings)
     yield from rule_findings(rules, utc_now())
+    yield channel_finding(alerts)
     with session.plain_errors(), session.database_server(settings) as server:
         yield from session.run(_database_findings(server, rules if deep else None))
 
@@ -86,6 +91,16 @@ def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
         level=Level.of(is_fine=today <= until and not next_year_due),
         text=f"calendar: published until {until}; later days are estimates",
     )
+
+
+def channel_finding(alerts: AlertSettings) -> Finding:
+    """Say who is told of named cases."""
+    names = ", ".join(channel.name for channel in alerts.channels)
+    if not names:
+        text = "channels: none, so nobody is told of named cases; see docs/notifications.md"
+        return Finding(level=Level.NOTE, text=text)
+    text = f"channels: {names}; `rebate-monitor channel test NAME` sends a trial message"
+    return Finding(level=Level.FINE, text=text)
 
 
 async def _database_findings(server: session.Server, rules: Rulebook | None) -> list[Finding]:
@@ -121,6 +136,21 @@ async def _server_findings(connection: Connection, server: session.Server) -> li
     ]
     if findings[-1].level is Level.FINE:
         findings.append(await _key_finding(connection))
+        findings.extend(await _alert_findings(connection))
+    return findings
+
+
+async def _alert_findings(connection: Connection) -> list[Finding]:
+    unfolded = await count_unfolded(connection)
+    outbox = await outbox_figures(connection)
+    findings = []
+    if unfolded:
+        text = f"alerts: {unfolded} open cases have none yet, run `rebate-monitor recompute`"
+        findings.append(Finding(level=Level.WRONG, text=text))
+    text = f"outbox: {outbox.pending} messages wait, {outbox.dead} were given up"
+    if outbox.dead:
+        text += "; see `rebate-monitor outbox list --state dead`"
+    findings.append(Finding(level=Level.NOTE if outbox.dead else Level.FINE, text=text))
     return findings
 
 

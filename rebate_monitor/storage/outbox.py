@@ -61,9 +61,9 @@ async def lock_channel(connection: Connection, channel: str) -> Outlook | None:
 
 
 async def note_told(
-    connection: Connection, channel: str, told_through: int, window_start: datetime
+    connection: Connection, channel: str, told_through: int, window_start: datetime | None
 ) -> None:
-    """Keep how far a channel has been told, and in which window."""
+    """Keep how far a channel has been told, and in which window it was told of everything."""
     await connection.execute(NOTE_TOLD, channel, told_through, window_start)
 
 

@@ -60,17 +60,18 @@ CREATE TABLE alert_told (
 );
 
 -- What a channel has not been told of between two places. A case is told of once, by the highest
--- level that stands; what is over by now is not told at all; a correction goes to whoever was told
--- of what it undoes.
+-- level that stands (which always has the highest seq, since only the highest are ever undone); what
+-- is over by now is not told at all; a correction goes to whoever was told of what it undoes.
 CREATE FUNCTION untold_alerts(told_channel text, told_through bigint, head bigint)
 RETURNS SETOF alert LANGUAGE sql STABLE AS $$
-    SELECT fresh.*
-    FROM alert AS fresh
-    WHERE seq > told_through AND seq <= head AND NOT silent AND kind <> 'corrected'
-      AND resolved_at IS NULL AND NOT EXISTS (
-          SELECT FROM alert AS higher
-          WHERE higher.case_id = fresh.case_id AND higher.level > fresh.level
-            AND higher.resolved_at IS NULL)
+    SELECT (highest.alert).*
+    FROM (
+        SELECT alert, row_number() OVER (PARTITION BY case_id ORDER BY level DESC) AS place
+        FROM alert
+        WHERE seq > told_through AND seq <= head AND NOT silent AND kind <> 'corrected'
+          AND resolved_at IS NULL
+    ) AS highest
+    WHERE place = 1
     UNION ALL
     SELECT fresh.*
     FROM alert AS fresh

@@ -8,8 +8,8 @@ SELECT pg_try_advisory_xact_lock(hashtext('rebate_monitor.sweep'))
 SELECT case_id, status, alert_instants, changed_by, policy_version, city, office, category,
        whitelisted, limit_workdays, due_date
 FROM rebate_case
-WHERE next_alert_at = '-infinity'
-ORDER BY case_id
+WHERE next_alert_at <= '-infinity'
+ORDER BY next_alert_at, case_id
 LIMIT $1
 FOR UPDATE
 
@@ -17,15 +17,18 @@ FOR UPDATE
 -- Raise what time has brought: the next level of cases at the earliest instant that has passed, so
 -- that after an outage all cases catch up in instant order. What follows is the level above; where
 -- that one was raised before, the sweep has to look. Counts what was raised.
-WITH due AS (
+WITH first AS MATERIALIZED (
+    SELECT min(next_alert_at) AS at FROM rebate_case
+    WHERE next_alert_at > '-infinity' AND next_alert_at <= $1::timestamptz
+), due AS (
+    -- A range of one instant, not an equality: only the index by instant can serve this order, and
+    -- no plan walks over all the cases that are done with.
     SELECT case_id, next_level AS level, next_alert_at AS at, alert_instants, enforce_from,
            changed_at, changed_by, policy_version, city, office, category, whitelisted,
            limit_workdays, due_date
     FROM rebate_case
-    WHERE next_alert_at = (
-        SELECT min(next_alert_at) FROM rebate_case
-        WHERE next_alert_at > '-infinity' AND next_alert_at <= $1::timestamptz)
-    ORDER BY case_id
+    WHERE next_alert_at >= (SELECT at FROM first) AND next_alert_at <= (SELECT at FROM first)
+    ORDER BY next_alert_at, case_id
     LIMIT $2
     FOR UPDATE
 ), new AS (
@@ -46,6 +49,7 @@ WITH due AS (
         next_alert_at = CASE WHEN higher THEN '-infinity' ELSE new.alert_instants[level + 2] END
     FROM new
     WHERE stored.case_id = new.case_id
+      AND stored.case_id = ANY (ARRAY(SELECT case_id FROM due))  -- by the key, however many cases
 ), raised AS (
     INSERT INTO alert
         (case_id, kind, level, policy_version, occurrence, alert_id, city, office, category,

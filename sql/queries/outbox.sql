@@ -72,7 +72,9 @@ SELECT encode(substring(sha256(convert_to(subject, 'UTF8')) FOR 16), 'hex')::uui
        count(*) FILTER (WHERE category IS NULL) AS unknown,
        to_json((array_agg(json_build_object(
            'case_id', case_id, 'alert_id', alert_id, 'office', office, 'category', category,
-           'due_date', due_date, 'at', at) ORDER BY at, case_id))[1:$11::int])::text AS cases
+           'due_date', due_date,
+           'at', to_char(at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"')
+           ) ORDER BY at, case_id))[1:$11::int])::text AS cases
 FROM message
 GROUP BY subject, kind, level, city, part, parts
 ORDER BY min(at), subject

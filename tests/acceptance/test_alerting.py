@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 import pytest
+import structlog
 
 from alerting_office import at
 from cloud_events import BATCH, accepted, event
@@ -90,6 +91,7 @@ async def test_a_case_crosses_its_limit_at_midnight(
         finally:
             stop.set()
             await serving_now
+            structlog.reset_defaults()
 
     assert [] == before[0]
     assert ["case-1"] == receiver.told("breached")

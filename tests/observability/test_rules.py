@@ -223,9 +223,10 @@ async def test_every_metric_and_label_in_the_rules_is_exported(
         event("voucher_issued", "2026-11-20T09:00:00", subject="stopped"),
     ]
     await client.post("/v1/events", json=events, headers=BATCH)
-    await service.alerting.sweeper.sweep()
     async with service.database.connection() as connection:
+        await connection.execute("UPDATE alerting_state SET enforce_from = '2026-01-01'")
         await add_channels(connection, ["wecom"])
+    await service.alerting.sweeper.sweep()
     async with client.get("/metrics") as response:
         known = exported(await response.text()) | MADE_BY_PROMETHEUS
     read = selectors()
