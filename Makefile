@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 TESTS  ?= tests
+WORKERS ?= auto
 # The rules must be covered to the last branch; a part of the tests cannot show that.
 COVER  := $(if $(filter tests,$(TESTS)),--cov=rebate_monitor.domain --cov-branch --cov-fail-under=100)
 
@@ -25,7 +26,7 @@ demo: $(BIN)/rebate-monitor ## Run the service with a simulated province, ready 
 	$(BIN)/rebate-monitor demo
 
 test: lint ## Run every check and every test.
-	$(BIN)/python -m pytest $(TESTS) $(COVER)
+	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS) $(COVER)
 
 lint: $(VENV)/.dev ## Check style, types and the architecture.
 	$(BIN)/ruff check .

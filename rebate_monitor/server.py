@@ -132,9 +132,8 @@ async def run(
     beside: Callable[[int], Iterable[Loop]] = lambda _port: (),
 ) -> None:
     """Serve until `stop` is set; `started` is told the port, and so is who adds loops `beside`."""
-    async with AsyncExitStack() as open_doors:
+    async with open_session() as session, AsyncExitStack() as open_doors:
         port = await open_doors.enter_async_context(listening(service))
-        session = await open_doors.enter_async_context(open_session())
         own = (compacting(service, stop), *service.alerting.loops(session, stop))
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(loop) for loop in (*own, *beside(port))]

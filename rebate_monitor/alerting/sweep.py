@@ -69,7 +69,9 @@ def plan(
         known = alerts.get(case.case_id, ())
         levels = ladder(known)
         standing = {level: alert.standing for level, alert in levels.items()}
-        step = next_step(case.status, case.instants, standing, now)
+        # A clock that is set back undoes nothing: what was raised lay in the past already.
+        latest = max([now, *(alert.at for alert in known)])
+        step = next_step(case.status, case.instants, standing, latest)
         correction = _correct(decided, case, step, known)
         _resolve(decided, case, step, levels, correction)
         _move(decided, case, step, levels)
@@ -85,6 +87,7 @@ def _correct(
     if level is None:
         return None
     occurrence = 1 + sum(alert.kind is kind and alert.level == level for alert in known)
+    undone = ladder(known)[level]  # its place, since a case without acceptance has none
     correction = Correction(
         case.case_id,
         kind,
@@ -92,7 +95,7 @@ def _correct(
         case.policy_version,
         occurrence,
         alert_id(case.case_id, kind, level, case.policy_version, occurrence),
-        *case.place,
+        *undone.place,
         case.limit_workdays,
         case.due_date,
         encode_cause(case.changed_by),

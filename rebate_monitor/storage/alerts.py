@@ -70,6 +70,7 @@ class StoredAlert:
     kind: AlertKind
     level: int
     place: Place
+    at: datetime
     silent: bool
     standing: Standing
 
@@ -197,6 +198,7 @@ async def alerts_of_cases(
                 kind=AlertKind(row["kind"]),
                 level=row["level"],
                 place=_place(row),
+                at=row["at"],
                 silent=row["silent"],
                 standing=standing,
             )

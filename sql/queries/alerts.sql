@@ -68,7 +68,7 @@ SELECT kind, city, silent, count(*) AS alerts FROM raised GROUP BY kind, city, s
 
 -- name: alerts_of_cases
 -- All alerts of some cases, the latest of a level last.
-SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, silent,
+SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, at, silent,
        resolution, acknowledged_at
 FROM alert
 WHERE case_id = ANY ($1::text[])

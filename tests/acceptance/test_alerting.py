@@ -194,7 +194,8 @@ async def test_channels_and_outbox_at_the_command_line(
             receiver.status = 200
             retried = await command("outbox", "retry", "--channel", "machine")
             await until(20, lambda: receiver.notices)
-    sent = await command("outbox", "list")
+            await asyncio.sleep(1)  # for the service to note what the receiver knows
+            sent = await command("outbox", "list")
 
     assert (0, True) == (listed[0], "machine" in listed[1] and "webhook" in listed[1])
     assert (0, "the outbox is empty\n") == empty

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ from alerting_office import Office, at, open_office
 from cloud_events import BATCH, accepted, event
 from conftest import Client, FixedClock
 from rebate_monitor.api.service import Service
+from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.policy import PolicyBook
+from rebate_monitor.domain.work_calendar import DayKind, SpecialDay
+from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.server import compose
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recount import compare_tallies
@@ -187,6 +192,75 @@ async def test_a_breach_that_nobody_heard_of_is_undone_in_silence(office: Office
 
     assert ["at_risk", "breached", "corrected"] == await office.kinds()
     assert {} == office.receiver.notices
+
+
+async def test_a_retracted_acceptance_undoes_all(office: Office) -> None:
+    """A case that was never accepted was never late: whoever heard of it hears that."""
+    await office.post(accepted("2026-11-23T09:00:00", id="never"))
+    await office.pass_time("11-27T09:00")
+    taken_back = event("retracted", "2026-11-27T10:00:00")
+    taken_back["data"] = {"id": "never"}
+    await office.post(taken_back)
+    await office.pass_time("11-27T10:01")
+
+    correction = (await office.alerts(kind="corrected"))[0]
+
+    assert [] == await office.alerts(state="open")
+    assert ("430100", ["case-1"]) == (correction["city"], office.receiver.told("corrected"))
+
+
+async def test_a_clock_that_is_set_back_undoes_nothing(office: Office) -> None:
+    """A second before midnight comes twice; what was raised in between stands."""
+    await office.post(MONDAY)
+    await office.pass_time("11-27T00:00:00")
+    office.clock.instant = at("11-26T23:59:58")
+    await office.post(event("reviewed", "2026-11-26T23:59:00"))
+    await office.pass_time("11-26T23:59:59")
+
+    assert ["at_risk", "breached"] == await office.kinds(state="open")
+    assert ["at_risk", "breached"] == await office.kinds()
+
+
+async def test_a_new_policy_undoes_a_breach_and_is_named(office: Office) -> None:
+    """With 5 workdays instead of 3 the case is in time; who was told is told, once, and why."""
+    await office.post(MONDAY)
+    await office.pass_time("11-27T09:00")
+    book = office.service.rulebook.policies
+    generous = [replace(policy, default_limit=5, limits={}) for policy in book.policies]
+    rules = replace(office.service.rulebook, policies=PolicyBook(generous))
+    await recompute(office.service.database, rules, office.clock())
+    await office.pass_time("11-27T10:00")
+    await office.pass_time("11-30T09:00")
+
+    correction = (await office.alerts(kind="corrected"))[0]
+
+    assert ("policy", generous[0].version) == (
+        correction["cause"]["because"],
+        correction["cause"]["version"],
+    )
+    assert ["at_risk"] == await office.kinds(state="open")
+    assert ["case-1"] == office.receiver.told("corrected")
+
+
+async def test_a_new_calendar_undoes_a_breach_and_is_named(office: Office) -> None:
+    """A day off that is announced late moves the due date; the calendar's version is the cause."""
+    await office.post(MONDAY)
+    await office.pass_time("11-27T00:00")
+    known = office.service.rulebook.calendar.notices[2026]
+    day_off = {date(2026, 11, 26): SpecialDay(kind=DayKind.DAY_OFF, name="made up")}
+    calendar = work_calendar([replace(known, days={**known.days, **day_off})])
+    rules = replace(office.service.rulebook, calendar=calendar)
+    await recompute(office.service.database, rules, office.clock())
+    await office.pass_time("11-27T10:00")
+
+    correction = (await office.alerts(kind="corrected"))[0]
+
+    assert ("calendar", calendar.version) == (
+        correction["cause"]["because"],
+        correction["cause"]["version"],
+    )
+    assert "2026-11-27" == correction["due_date"]
+    assert ["at_risk"] == await office.kinds(state="open")
 
 
 async def test_what_comes_true_again_is_told_again(office: Office) -> None:
