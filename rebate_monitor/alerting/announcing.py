@@ -10,6 +10,7 @@ from asyncpg import Record
 from rebate_monitor.alerting.channels.channel import Channel, ChannelType
 from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.domain.alert import AlertKind
+from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.outbox import (
@@ -33,12 +34,11 @@ URGENT_NAMED = 5
 ONE_PART = 2**31 - 1
 
 
-class DigestBody(msgspec.Struct, kw_only=True):
-    """What a message in the outbox tells; the names are those of the webhook's payload."""
+class DigestFacts(msgspec.Struct, kw_only=True):
+    """What a message in the outbox and the webhook's payload both tell, under the same names."""
 
     kind: AlertKind
     level: int
-    city: str | None
     count: int
     by_category: dict[str, int]
     first_at: datetime
@@ -48,6 +48,12 @@ class DigestBody(msgspec.Struct, kw_only=True):
     part: int
     parts: int
     cases: msgspec.Raw
+
+
+class DigestBody(DigestFacts, kw_only=True):
+    """What a message in the outbox tells; instants are in +08:00."""
+
+    city: str | None
 
 
 class Announcer:
@@ -124,8 +130,8 @@ def _message(row: Record, standing: Mapping[tuple[int, str | None], tuple[int, i
         city=row["city"],
         count=row["alerts"],
         by_category={name: count for name, count in categories.items() if count},
-        first_at=row["first_at"],
-        last_at=row["last_at"],
+        first_at=row["first_at"].astimezone(SHANGHAI),
+        last_at=row["last_at"].astimezone(SHANGHAI),
         open_total=open_total,
         acknowledged_total=acknowledged_total,
         part=row["part"],

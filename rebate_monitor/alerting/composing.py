@@ -5,7 +5,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from rebate_monitor.alerting.announcing import DigestBody
+from rebate_monitor.alerting.announcing import DigestBody, DigestFacts
 from rebate_monitor.alerting.channels.channel import Channel, ChannelType
 from rebate_monitor.alerting.channels.message import Message
 from rebate_monitor.alerting.digest import Digest, Urgent
@@ -34,25 +34,14 @@ class CityView(msgspec.Struct, kw_only=True):
     name_en: str
 
 
-class DigestPayload(msgspec.Struct, kw_only=True):
+class DigestPayload(DigestFacts, kw_only=True):
     """What a webhook receives (docs/notifications.md)."""
 
     type: str
     notification_id: str
     channel: str
     created_at: datetime
-    kind: str
-    level: int
     city: CityView
-    count: int
-    by_category: dict[str, int]
-    first_at: datetime
-    last_at: datetime
-    open_total: int
-    acknowledged_total: int
-    part: int
-    parts: int
-    cases: msgspec.Raw
     link: str | None
 
 
@@ -109,23 +98,14 @@ class DigestComposer:
         return self.calendar.workdays_between(today, case.due_date)
 
     def _payload(self, claimed: Claimed, body: DigestBody, link: str | None) -> DigestPayload:
+        facts = {name: getattr(body, name) for name in DigestFacts.__struct_fields__}
         return DigestPayload(
+            **facts,
             type=DIGEST_TYPE,
             notification_id=str(claimed.notification_id),
             channel=self.channel.name,
             created_at=claimed.created_at.astimezone(SHANGHAI),
-            kind=body.kind,
-            level=body.level,
             city=self._city(body.city),
-            count=body.count,
-            by_category=body.by_category,
-            first_at=body.first_at.astimezone(SHANGHAI),
-            last_at=body.last_at.astimezone(SHANGHAI),
-            open_total=body.open_total,
-            acknowledged_total=body.acknowledged_total,
-            part=body.part,
-            parts=body.parts,
-            cases=body.cases,
             link=link,
         )
 

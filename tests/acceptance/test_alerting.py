@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-import shutil
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,22 +22,12 @@ from rebate_monitor.server import compose, run
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from receivers import Receiver, chat_config, chatting, receiving, webhook_config
-from server_folder import new_folder
-from service_process import call, end_processes_of, serving
+from service_process import call, serving
 
 KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
 ALWAYS = '\nhours = "00:00-24:00"\ndays = "all"\ndigest_minutes = 0\n'
 CASES = 200
 ROUNDS = 6
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder, and leave no process of it behind."""
-    made = new_folder()
-    yield made
-    end_processes_of(made)
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import asyncio
 import json
 import os
 import re
-import shutil
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
@@ -14,20 +13,10 @@ import pytest
 
 from cloud_events import accepted
 from conftest import ADMIN_KEY
-from server_folder import new_folder
-from service_process import call, end_processes_of, serving
+from service_process import call, serving
 
 EVENT = {"Content-Type": "application/cloudevents+json"}
 KEY = {"Authorization": f"Bearer {ADMIN_KEY}"}
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Return a folder, and leave no PostgreSQL of it behind."""
-    made = new_folder()
-    yield made
-    end_processes_of(made)
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture

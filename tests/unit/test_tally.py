@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -17,6 +17,7 @@ from domain_builders import (
     day,
     event_streams,
     folded,
+    instant,
     policy_with,
     published_calendar,
     resumed,
@@ -25,6 +26,7 @@ from domain_builders import (
     voucher_issued,
     withdrawn,
 )
+from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Assessment, Verdict, assess, verdict_at
 from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category, SuspensionReason
@@ -37,9 +39,12 @@ from rebate_monitor.domain.tally import (
     Deltas,
     Figure,
     Measures,
+    alert_cell,
+    change_of,
     contribution,
     difference,
     open_by_verdict,
+    undone_breaches,
 )
 
 MONDAY, TUESDAY, FRIDAY, NEXT_MONDAY = (f"2024-03-{n}T10:00" for n in ("04", "05", "08", "11"))
@@ -384,3 +389,89 @@ def test_rulebook_folds_and_assesses() -> None:
     expected = folded(*events)
     assert expected == case
     assert row(expected, assess(expected, published_calendar())) == row(case, assessment)
+
+
+def test_an_undone_breach_is_counted_where_it_was() -> None:
+    """A voucher in time, and a move to another category, take a breach back where it stood."""
+    late = row(*assessed(accepted(MONDAY), voucher_issued("2024-03-14T10:00")))
+    in_time = row(*assessed(accepted(MONDAY), voucher_issued(TUESDAY)))
+    moved = replace(late, category="I")
+    cell = Cell(figure=Figure.UNDONE, category="III", city=CITY)
+
+    for after, expected in (
+        (in_time, {cell: Measures(cases=1)}),
+        (moved, {cell: Measures(cases=1)}),
+        (late, {}),
+    ):
+        assert expected == undone_breaches([(late, after)], day("2024-03-20"))
+    assert {} == undone_breaches([(in_time, late)], day("2024-03-20"))
+
+
+def test_an_open_breach_is_undone_from_its_day_on() -> None:
+    """Before its first day past the limit there is nothing to take back."""
+    running = row(*assessed(accepted(MONDAY)))
+    in_time = row(*assessed(accepted(MONDAY), voucher_issued(TUESDAY)))
+    counts = [
+        sum(m.cases for m in undone_breaches([(running, in_time)], day(on)).values())
+        for on in ("2024-03-08", "2024-03-11")
+    ]
+
+    assert [0, 1] == counts
+
+
+@given(st.lists(st.tuples(event_streams(), st.integers(0, 40)), min_size=1, max_size=5))
+def test_breaches_ever_known_never_become_fewer(history: list[tuple[list[CaseEvent], int]]) -> None:
+    """Whatever a case turns out to be, what stands and what was undone only grow."""
+    stored, undone, before = (
+        Row(),
+        Counter[tuple[str, str | None]](),
+        Counter[tuple[str, str | None]](),
+    )
+    today = local_date(instant("2024-02-01"))
+    for events, days in history:
+        today += timedelta(days=days)
+        fresh = row(*assessed(*events))
+        for cell, measures in undone_breaches([(stored, fresh)], today).items():
+            undone[cell.category or "", cell.city] += measures.cases
+        stored = fresh
+        ever = undone + standing_breaches(stored, today)
+
+        assert before <= ever
+        before = ever
+
+
+def standing_breaches(stored: Row, today: date) -> Counter[tuple[str, str | None]]:
+    """Count a stored case where it is a breach on a day, by the cells that figures are read off."""
+    found: Counter[tuple[str, str | None]] = Counter()
+    for cell, measures in contribution(stored):
+        if cell.figure is Figure.MISSED:
+            found[cell.category or "", cell.city] += measures.cases
+    counted = open_by_verdict(dict(contribution(stored)), today)
+    for (category, city, verdict), count in counted.items():
+        if verdict is Verdict.BREACHED:
+            found[category, city or None] += count
+    return found
+
+
+def test_open_alerts_are_counted_by_whether_somebody_took_them_on() -> None:
+    """An acknowledgement moves an alert from one cell to the other."""
+    cells_of = [
+        alert_cell(AlertKind.BREACHED, CITY, acknowledged=acknowledged)
+        for acknowledged in (False, True)
+    ]
+
+    assert ["unacknowledged", "acknowledged"] == [cell.outcome for cell in cells_of]
+    assert {(Figure.ALERTS, AlertKind.BREACHED, CITY)} == {
+        (cell.figure, cell.alert_kind, cell.city) for cell in cells_of
+    }
+
+
+def test_all_that_a_change_tallies() -> None:
+    """The difference of the cells, and beside it what the change has undone."""
+    late = row(*assessed(accepted(MONDAY), voucher_issued("2024-03-14T10:00")))
+    in_time = row(*assessed(accepted(MONDAY), voucher_issued(TUESDAY)))
+    pairs = [(late, in_time)]
+
+    expected = difference([late], [in_time]) | undone_breaches(pairs, day("2024-03-20"))
+    assert expected == change_of(pairs, day("2024-03-20"))
+    assert Figure.UNDONE in {cell.figure for cell in expected}
