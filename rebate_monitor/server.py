@@ -97,6 +97,7 @@ def compose(
             max_ahead=settings.max_ahead,
             observe_commit=metrics.commit_seconds.observe,
             wake=sweeper.wake,
+            clock=now,
         ),
         metrics=metrics,
         now=now,

@@ -67,14 +67,14 @@ class Announcer:
 
     async def announce(self, window_start: datetime, now: datetime) -> int:
         """Post what the channel has not been told of; return the number of messages."""
-        return await self._database.retrying(self._work(window_start, now))
+        return await self._database.retrying(self._work(window_start, now), repeatable=True)
 
     def _work(
         self, window_start: datetime, now: datetime
     ) -> Callable[[Connection], Awaitable[int]]:
         async def work(connection: Connection) -> int:
             outlook = await lock_channel(connection, self._channel.name)
-            if outlook is None or _is_told_in(outlook, window_start):
+            if outlook is None or is_told_in(outlook, window_start, now):
                 return 0
             told = self._portion(outlook)
             messages = await self._messages(connection, told, now)
@@ -117,8 +117,10 @@ class Announcer:
         )
 
 
-def _is_told_in(outlook: Outlook, window_start: datetime) -> bool:
-    return outlook.window_start is not None and outlook.window_start >= window_start
+def is_told_in(outlook: Outlook, window_start: datetime, now: datetime) -> bool:
+    """Say whether a window was told of; one that lies ahead is from a clock that was wrong."""
+    last = outlook.window_start
+    return last is not None and window_start <= last <= now
 
 
 def _message(row: Record, standing: Mapping[tuple[int, str | None], tuple[int, int]]) -> NewMessage:

@@ -9,13 +9,17 @@ from typing import Protocol
 
 import structlog
 
-from rebate_monitor.alerting.channels.channel import Channel
+from rebate_monitor.alerting.channels.channel import Channel, ChannelType
+from rebate_monitor.alerting.channels.email import MAIL_STEPS
 from rebate_monitor.alerting.channels.message import DeliveryError, Message, Sender
 from rebate_monitor.alerting.configuration import AlertSettings
+from rebate_monitor.alerting.hours import is_open
+from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import (
     Claimed,
     Failure,
+    Pace,
     claim_message,
     failures_in_row,
     note_failed,
@@ -53,6 +57,7 @@ class Courier:
 
     database: Database
     channel: Channel
+    calendar: WorkCalendar
     settings: AlertSettings
     sender: Sender
     compose: Composer
@@ -63,22 +68,27 @@ class Courier:
         """The time between two messages at least, whichever replica sends them."""
         return timedelta(minutes=1) / self.channel.per_minute
 
+    @property
+    def pace(self) -> Pace:
+        """How fast messages go, and how long one may be on its way before another replica asks."""
+        tries = MAIL_STEPS if self.channel.type is ChannelType.EMAIL else 1
+        return Pace(
+            spacing=self.spacing,
+            lease=self.settings.request_timeout * tries + LEASE_MARGIN,
+            longest_rest=LONGEST_REST + self.spacing,
+            longest_pause=LONGEST_PAUSE + self.settings.request_timeout * tries + LEASE_MARGIN,
+        )
+
     async def deliver(self) -> None:
-        """Deliver what is due, no faster than the channel allows; stop at the first failure."""
-        while claimed := await self._claim():
+        """Deliver what is due inside the hours, as fast as the channel allows, until one fails."""
+        while is_open(self.channel, self.calendar, self.now()) and (claimed := await self._claim()):
             if not await self._carry(claimed):
                 return
             await asyncio.sleep(self.spacing.total_seconds() + CLOCK_GRAIN_SECONDS)
 
     async def _claim(self) -> Claimed | None:
         async with self.database.transaction() as connection:
-            return await claim_message(
-                connection,
-                self.channel.name,
-                self.now(),
-                lease=self.settings.request_timeout + LEASE_MARGIN,
-                spacing=self.spacing,
-            )
+            return await claim_message(connection, self.channel.name, self.now(), self.pace)
 
     async def _carry(self, claimed: Claimed) -> bool:
         """Try once; whoever dies between the two commits sends the same id again."""
@@ -87,6 +97,11 @@ class Courier:
             await self.sender.send(self.compose(claimed, self.now()), self.now())
         except DeliveryError as error:
             await self._note_failure(claimed, str(error))
+            return False
+        except Exception:
+            # A message that the program itself cannot send must not take the ingest down with it.
+            log.exception("notification.fault", channel=name, notification_id=str(id_))
+            await self._note_failure(claimed, "a fault of the service; it is in its log")
             return False
         async with self.database.connection() as connection:
             await note_sent(connection, id_, name, self.now())

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
+import structlog
 
 from rebate_monitor.alerting.announcing import Announcer
 from rebate_monitor.alerting.channels.channel import Channel
@@ -26,6 +27,8 @@ LOOK_EVERY_SECONDS = 1.0
 TIDY_EVERY_SECONDS = 3600.0
 
 Loop = Coroutine[Any, Any, None]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class Alerting:
             courier=Courier(
                 database=self.database,
                 channel=channel,
+                calendar=self.calendar,
                 settings=self.settings,
                 sender=sender(channel, session, self.settings.request_timeout),
                 compose=composer,
@@ -74,4 +78,6 @@ class Alerting:
     async def _tidy(self) -> None:
         names = [channel.name for channel in self.settings.channels]
         async with self.database.transaction() as connection:
-            await tidy(connection, names, self.now(), self.settings.retention)
+            buried = await tidy(connection, names, self.now(), self.settings.retention)
+        if buried:
+            log.warning("notification.orphaned", messages=buried)

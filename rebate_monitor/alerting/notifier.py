@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rebate_monitor.alerting.announcing import Announcer
+from rebate_monitor.alerting.announcing import Announcer, is_told_in
 from rebate_monitor.alerting.channels.channel import Channel
 from rebate_monitor.alerting.delivery import Courier
 from rebate_monitor.alerting.hours import is_open, window_start
@@ -37,7 +37,7 @@ class Notifier:
             return
         window = window_start(self.channel, self.calendar, now)
         posted = 0
-        if self._begins(outlook, window) and self._has_settled(outlook, now):
+        if self._begins(outlook, window, now) and self._has_settled(outlook, now):
             posted = await self.announcer.announce(window, now)
         if posted or outlook.has_mail:
             await self.courier.deliver()
@@ -52,9 +52,9 @@ class Notifier:
             raise LookupError(f"channel_state does not know {self.channel.name}")
         return outlook
 
-    def _begins(self, outlook: Outlook, window: datetime) -> bool:
+    def _begins(self, outlook: Outlook, window: datetime, now: datetime) -> bool:
         """Say whether a window begins in which there may be something to tell."""
-        if outlook.window_start is not None and outlook.window_start >= window:
+        if is_told_in(outlook, window, now):
             return False
         return bool(self.channel.digest_every) or outlook.head > outlook.told_through
 

@@ -48,7 +48,7 @@ POLL_SECONDS = 15.0
 """How long an instant that another process has brought nearer may go unseen."""
 WAKE_SECONDS = 0.2
 """How long commits that wake the sweep are gathered."""
-SILENCE_SECONDS = 60.0
+SILENCE_SECONDS = 120.0
 
 log = structlog.get_logger()
 
@@ -140,11 +140,16 @@ def _count(decided: Plan, alert: StoredAlert, city: str | None, change: int) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What one transaction of a sweep did; `is_last` when nothing more was due."""
+    """What one transaction of a sweep did.
+
+    `is_last` when nothing more was due, `is_passed_by` when another replica was at it: one that
+    hangs there for long makes the others unready too, so that somebody looks.
+    """
 
     raised: int = 0
     resolved: int = 0
     is_last: bool = False
+    is_passed_by: bool = False
 
 
 class Sweeper:
@@ -172,11 +177,12 @@ class Sweeper:
         while True:
             began = time.monotonic()
             page = await self._database.retrying(self._page)
-            self._seen = time.monotonic()
+            if not page.is_passed_by:
+                self._seen = time.monotonic()
             raised, resolved = raised + page.raised, resolved + page.resolved
             if page.is_last:
                 break
-            await asyncio.sleep(REST_SHARE * (self._seen - began))
+            await asyncio.sleep(REST_SHARE * (time.monotonic() - began))
         if raised or resolved:
             seconds = round(time.monotonic() - started, 6)
             log.info("sweep.done", raised=raised, resolved=resolved, seconds=seconds)
@@ -184,7 +190,7 @@ class Sweeper:
 
     async def _page(self, connection: Connection) -> Page:
         if not await take_sweep(connection):
-            return Page(is_last=True)
+            return Page(is_last=True, is_passed_by=True)
         now = self._now()
         cases, alerts = await lock_changed_cases(connection, CHANGED_PAGE)
         if cases:

@@ -139,6 +139,7 @@ def _alert_view(row: Record) -> AlertView:
         acknowledged=row["acknowledged_at"] is not None,
         acknowledged_at=local_or_none(row["acknowledged_at"]),
         acknowledged_by=row["acknowledged_by"],
+        acknowledged_key=row["acknowledged_key"],
         note=row["note"],
     )
 
@@ -170,6 +171,7 @@ async def post_acknowledgement(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     told = _acknowledgement(await _told(request), principal, service)
     await _acknowledge(service, told_id, told)
+    service.alerting.sweeper.wake()
     log.info("alert.acknowledged", alert_id=told_id, key=principal.name)
     return web.Response(status=204)
 

@@ -201,6 +201,7 @@ class AlertView(msgspec.Struct, kw_only=True):
     acknowledged: bool
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    acknowledged_key: str | None
     note: str | None
 
 

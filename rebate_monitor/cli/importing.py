@@ -105,7 +105,9 @@ async def _import(
 ) -> Imported:
     rules = rulebook(settings)
     async with session.ready_database(settings, server) as database:
-        writer = Writer(database=database, rulebook=rules, max_ahead=settings.max_ahead)
+        writer = Writer(
+            database=database, rulebook=rules, max_ahead=settings.max_ahead, clock=utc_now
+        )
         with _progress(file) as (stream, advance):
             bodies = _csv_bodies(stream, defaults) if defaults else _ndjson_bodies(stream)
             report, reasons = await _take(writer, bodies, f"import {file.name}", advance)

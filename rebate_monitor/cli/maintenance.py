@@ -61,5 +61,5 @@ async def _recompute(settings: Settings, server: session.Server) -> int:
         with Progress(*columns, console=Console(stderr=True)) as progress:
             bar = progress.add_task("cases", total=total)
             return await recompute(
-                database, rules, utc_now(), lambda done: progress.update(bar, completed=done)
+                database, rules, utc_now, lambda done: progress.update(bar, completed=done)
             )

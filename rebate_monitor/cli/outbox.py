@@ -17,6 +17,7 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.outbox import list_outbox, retry_messages
 
 STATES = ("pending", "sent", "dead")
+UUID_WIDTH = 36
 
 
 @click.group(short_help="See what is on its way to people, and retry it.")
@@ -36,7 +37,8 @@ def list_all(state: str | None, channel: str | None, limit: int) -> None:
     if not found:
         click.echo("there is no such message" if state or channel else "the outbox is empty")
         return
-    table = Table("made (+08:00)", "channel", "tells", "state", "tries", "reason", "id")
+    table = Table("made (+08:00)", "channel", "tells", "state", "tries", "reason")
+    table.add_column("id", no_wrap=True, min_width=UUID_WIDTH)  # whole, for `retry --id`
     for row in found:
         table.add_row(*_cells(row))
     Console().print(table)

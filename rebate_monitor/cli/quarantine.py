@@ -64,6 +64,9 @@ async def _list(settings: Settings, server: session.Server, limit: int) -> list[
 async def _replay(settings: Settings, server: session.Server) -> Report:
     async with session.ready_database(settings, server) as database:
         writer = Writer(
-            database=database, rulebook=rulebook(settings), max_ahead=settings.max_ahead
+            database=database,
+            rulebook=rulebook(settings),
+            max_ahead=settings.max_ahead,
+            clock=utc_now,
         )
         return await replay_quarantine(writer, now=utc_now())

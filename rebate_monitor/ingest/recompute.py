@@ -26,7 +26,7 @@ PAGE = 500
 async def recompute(
     database: Database,
     rulebook: Rulebook,
-    now: datetime,
+    clock: Callable[[], datetime],
     progress: Callable[[int], None] = lambda _cases: None,
 ) -> int:
     """Recompute page by page beside running ingest; return how many cases were folded.
@@ -35,7 +35,7 @@ async def recompute(
     """
     last, done = "", 0
     while case_ids := await _next_page(database, last):
-        await database.retrying(_Page(rulebook, case_ids, now).recompute)
+        await database.retrying(_Page(rulebook, case_ids, clock).recompute)
         last, done = case_ids[-1], done + len(case_ids)
         progress(done)
     return done
@@ -69,8 +69,10 @@ def _fresh(rulebook: Rulebook, stored: StoredCase, events: Iterable[StoredEvent]
 
 
 class _Page:
-    def __init__(self, rulebook: Rulebook, case_ids: list[str], now: datetime) -> None:
-        self.rulebook, self.case_ids, self.now = rulebook, case_ids, now
+    def __init__(
+        self, rulebook: Rulebook, case_ids: list[str], clock: Callable[[], datetime]
+    ) -> None:
+        self.rulebook, self.case_ids, self.clock = rulebook, case_ids, clock
 
     async def recompute(self, connection: Connection) -> None:
         """Write the cases that come out otherwise than they are stored."""
@@ -78,6 +80,7 @@ class _Page:
         stored = await events_of_cases(connection, self.case_ids)
         fresh = [_fresh(self.rulebook, locked[id_], events) for id_, events in stored.items()]
         rows = [row for row in fresh if not locked[row.case_id].stands_as(row)]
-        await write_cases(connection, rows, self.now)
+        now = self.clock()
+        await write_cases(connection, rows, now)
         pairs = [(locked[row.case_id], row) for row in rows]
-        await add_deltas(connection, change_of(pairs, local_date(self.now)))
+        await add_deltas(connection, change_of(pairs, local_date(now)))

@@ -7,7 +7,7 @@ from rebate_monitor.ingest.wire import Rejection, decode_event
 from rebate_monitor.ingest.writer import Reception, Report, Writer
 from rebate_monitor.storage.case_events import NewEvent
 from rebate_monitor.storage.database import Connection
-from rebate_monitor.storage.quarantine import lock_quarantined, quarantine_page, release
+from rebate_monitor.storage.quarantine import Kept, lock_quarantined, quarantine_page, release
 
 PAGE = 500
 RECEIVED_FROM = "replay"
@@ -30,15 +30,27 @@ class _Page:
         self.writer, self.digests, self.now = writer, digests, now
 
     async def replay(self, connection: Connection) -> list[Result]:
+        """Decide live and imported events apart: nobody is told of what an import brings."""
         kept = await lock_quarantined(connection, self.digests)
-        batch = [
-            Incoming(index=index, body=body, decoded=self._decode(body))
-            for index, body in enumerate(kept.values())
+        live = [event for event in kept if not event.is_import]
+        imported = [event for event in kept if event.is_import]
+        return [
+            *await self._store(connection, live, is_import=False),
+            *await self._store(connection, imported, is_import=True),
         ]
-        reception = Reception(received_from=RECEIVED_FROM, at=self.now, is_replay=True)
+
+    async def _store(
+        self, connection: Connection, kept: list[Kept], *, is_import: bool
+    ) -> list[Result]:
+        batch = [
+            Incoming(index=index, body=event.body, decoded=self._decode(event.body))
+            for index, event in enumerate(kept)
+        ]
+        reception = Reception(
+            received_from=RECEIVED_FROM, at=self.now, is_replay=True, is_import=is_import
+        )
         decision = await self.writer.store(connection, batch, reception)
-        digests = list(kept)
-        taken = [digests[r.index] for r in decision.results if not r.outcome.is_refusal]
+        taken = [kept[r.index].digest for r in decision.results if not r.outcome.is_refusal]
         await release(connection, taken)
         return decision.results
 

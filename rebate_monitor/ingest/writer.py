@@ -8,9 +8,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from rebate_monitor.domain.event import CaseEvent
+from rebate_monitor.domain.case import Case
+from rebate_monitor.domain.event import CaseEvent, EventType
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import change_of
@@ -92,6 +93,11 @@ def _wake_nobody() -> None:
     return None
 
 
+def _beginning() -> datetime:
+    """Stand in for a clock: then a batch is judged by the time at which it came in."""
+    return datetime.min.replace(tzinfo=UTC)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reception:
     """How a batch came in: from whom, when, all or nothing, and whether from the quarantine.
@@ -122,6 +128,7 @@ class Writer:
 
     `max_ahead` is how far an event's time may lie ahead of `now`; `observe_commit` is told the
     seconds of each transaction, and `wake` is called after it: an alert may be due sooner now.
+    `clock` tells the day on which a change of the tallies falls, once the cases are locked.
     Raises DatabaseAwayError; then nothing of the batch is certain, and all of it may be sent again.
     """
 
@@ -130,6 +137,7 @@ class Writer:
     max_ahead: timedelta = MAX_AHEAD
     observe_commit: Callable[[float], None] = _ignore
     wake: Callable[[], None] = _wake_nobody
+    clock: Callable[[], datetime] = _beginning
 
     async def take(
         self,
@@ -179,13 +187,20 @@ class Writer:
         rows = self._fold(stored, decision.new)
         enforce_from = reception.at if reception.is_import else None
         await write_cases(connection, rows, reception.at, enforce_from)
-        deltas = change_of([(locked[row.case_id], row) for row in rows], local_date(reception.at))
+        today = local_date(max(reception.at, self.clock()))  # the locks may have taken till morning
+        deltas = change_of([(locked[row.case_id], row) for row in rows], today)
         replayed = reception.is_replay
         told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
         await add_deltas(connection, deltas | event_deltas(told))
         if not replayed:
             refused = map(_refused, decision.refused)
-            await quarantine(connection, refused, reception.received_from, reception.at)
+            await quarantine(
+                connection,
+                refused,
+                reception.received_from,
+                reception.at,
+                is_import=reception.is_import,
+            )
         return decision
 
     def _fold(
@@ -198,9 +213,24 @@ class Writer:
         rows = []
         for case_id, events in told.items():
             facts = [*(known.event for known in stored.get(case_id, ())), *events]
-            last = max(events, key=lambda event: event.fold_order)
-            rows.append(case_row(*self.rulebook.assess(case_id, facts), event_cause(last)))
+            case, assessment = self.rulebook.assess(case_id, facts)
+            cause = event_cause(_telling_event(case, events))
+            rows.append(case_row(case, assessment, cause))
         return rows
+
+
+MILESTONES_ONLY = frozenset({EventType.REVIEWED, EventType.APPROVED, EventType.PAID})
+
+
+def _telling_event(case: Case, events: Iterable[CaseEvent]) -> CaseEvent:
+    """Return which of a case's new events to name as what changed it.
+
+    That is the one that ended the case, else the last that can move its clock, else the last.
+    """
+    ordered = sorted(events, key=lambda event: event.fold_order)
+    ends = [e for e in ordered if case.ended_at is not None and e.time == case.ended_at]
+    moves = [e for e in ordered if e.event_type not in MILESTONES_ONLY]
+    return ends[0] if ends else (moves or ordered)[-1]
 
 
 def _digests(stored: Mapping[str, Sequence[StoredEvent]]) -> Known:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -18,6 +18,7 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 DEADLOCK_RETRIES = 5
 
 T = TypeVar("T")
+Isolation = Literal["repeatable_read"] | None
 
 
 class DatabaseAwayError(Exception):
@@ -63,21 +64,25 @@ class Database:
             raise DatabaseAwayError(f"the database is not ready: {_cause(error)}") from error
 
     @asynccontextmanager
-    async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Connection]:
-        """Lend a connection inside a transaction; `snapshot` reads one moment, read-only."""
+    async def transaction(
+        self, *, snapshot: bool = False, repeatable: bool = False
+    ) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction.
+
+        `repeatable` lets all its statements see one moment; `snapshot` is that, read-only.
+        """
         async with self.connection() as connection:
-            if snapshot:
-                transaction = connection.transaction(isolation="repeatable_read", readonly=True)
-            else:
-                transaction = connection.transaction()
-            async with transaction:
+            isolation: Isolation = "repeatable_read" if snapshot or repeatable else None
+            async with connection.transaction(isolation=isolation, readonly=snapshot):
                 yield connection
 
-    async def retrying(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def retrying(
+        self, work: Callable[[Connection], Awaitable[T]], *, repeatable: bool = False
+    ) -> T:
         """Run repeatable work in a transaction, again when PostgreSQL broke a deadlock."""
         for _ in range(DEADLOCK_RETRIES):
             try:
-                async with self.transaction() as connection:
+                async with self.transaction(repeatable=repeatable) as connection:
                     return await work(connection)
             except (asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
                 await asyncio.sleep(0)
@@ -94,7 +99,12 @@ async def open_database(dsn: str, *, max_connections: int = 10) -> AsyncIterator
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         init=_prepare_connection,
-        server_settings={"application_name": "rebate_monitor"},
+        server_settings={
+            "application_name": "rebate_monitor",
+            # A replica that vanishes in the middle of a transaction must not hold its locks.
+            "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
+            "tcp_user_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
+        },
     )
     async with pool:
         yield Database(pool)

@@ -33,6 +33,9 @@ OUTBOX_FIGURES = statement("outbox_figures")
 CHANNEL_FIGURES = statement("channel_figures")
 
 
+ORPHANED_AFTER = timedelta(days=1)
+
+
 async def add_channels(connection: Connection, names: Sequence[str]) -> None:
     """Make configured channels known; a new one is told of what comes from now on."""
     await connection.execute(ADD_CHANNELS, names)
@@ -155,11 +158,29 @@ class Claimed:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How messages of a channel are spaced, leased, and put off at the most."""
+
+    spacing: timedelta
+    lease: timedelta
+    longest_rest: timedelta
+    longest_pause: timedelta
+
+
 async def claim_message(
-    connection: Connection, channel: str, now: datetime, *, lease: timedelta, spacing: timedelta
+    connection: Connection, channel: str, now: datetime, pace: Pace
 ) -> Claimed | None:
     """Lease a channel's next message; None when none is due or the channel is to be spared."""
-    row = await connection.fetchrow(CLAIM_MESSAGE, channel, now, now + lease, now + spacing)
+    row = await connection.fetchrow(
+        CLAIM_MESSAGE,
+        channel,
+        now,
+        now + pace.lease,
+        now + pace.spacing,
+        now + pace.longest_rest,
+        now + pace.longest_pause,
+    )
     return None if row is None else Claimed(**row)
 
 
@@ -203,10 +224,14 @@ async def failures_in_row(connection: Connection, channel: str) -> int:
 
 async def tidy(
     connection: Connection, channels: Sequence[str], now: datetime, retention: timedelta
-) -> None:
-    """Bury messages of channels that are gone, and forget what is older than the retention."""
-    await connection.execute(BURY_ORPHANS, channels, now)
+) -> int:
+    """Forget what is older than the retention; bury what waits for a channel that is gone.
+
+    Returns how many messages were buried.
+    """
     await connection.execute(FORGET_MESSAGES, now - retention)
+    buried: int = await connection.fetchval(BURY_ORPHANS, channels, now, now - ORPHANED_AFTER)
+    return buried
 
 
 async def list_outbox(

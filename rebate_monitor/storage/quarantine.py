@@ -46,7 +46,12 @@ class Quarantined:
 
 
 async def quarantine(
-    connection: Connection, refused: Iterable[Refused], received_from: str, now: datetime
+    connection: Connection,
+    refused: Iterable[Refused],
+    received_from: str,
+    now: datetime,
+    *,
+    is_import: bool = False,
 ) -> None:
     """Keep refused events; the same bytes refused again are counted up, the latest reason kept."""
     told = list(refused)
@@ -65,6 +70,7 @@ async def quarantine(
         [times[digest] for digest in events],
         received_from,
         now,
+        is_import,
     )
 
 
@@ -97,10 +103,18 @@ async def quarantine_page(connection: Connection, after: bytes, limit: int) -> l
     return [row["digest"] for row in await connection.fetch(QUARANTINE_PAGE, after, limit)]
 
 
-async def lock_quarantined(connection: Connection, digests: list[bytes]) -> dict[bytes, bytes]:
-    """Return the kept bytes by digest, locked to the end of the transaction."""
-    rows = await connection.fetch(LOCK_QUARANTINED, digests)
-    return {row["digest"]: row["body"] for row in rows}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A locked quarantined event, and whether only imports have brought it."""
+
+    digest: bytes
+    body: bytes
+    is_import: bool
+
+
+async def lock_quarantined(connection: Connection, digests: list[bytes]) -> list[Kept]:
+    """Return kept events, locked to the end of the transaction."""
+    return [Kept(**row) for row in await connection.fetch(LOCK_QUARANTINED, digests)]
 
 
 async def release(connection: Connection, digests: list[bytes]) -> None:

@@ -48,6 +48,7 @@ CREATE TABLE alert (
 CREATE INDEX alert_id ON alert (alert_id);
 CREATE INDEX alert_seq ON alert (seq);
 CREATE INDEX alert_open ON alert (seq) WHERE resolved_at IS NULL;
+CREATE INDEX alert_raised ON alert USING brin (raised_at);
 
 -- Which alert each channel was told of, and by which message.
 CREATE TABLE alert_told (
@@ -59,19 +60,22 @@ CREATE TABLE alert_told (
     PRIMARY KEY (case_id, alert_id, channel)
 );
 
--- What a channel has not been told of between two places. A case is told of once, by the highest
--- level that stands (which always has the highest seq, since only the highest are ever undone); what
--- is over by now is not told at all; a correction goes to whoever was told of what it undoes.
+-- What a channel has not been told of between two places: what still stands, and corrections of what
+-- it was told. What is over by now is not told at all, nor that a late case is at risk.
 CREATE FUNCTION untold_alerts(told_channel text, told_through bigint, head bigint)
 RETURNS SETOF alert LANGUAGE sql STABLE AS $$
-    SELECT (highest.alert).*
+    SELECT (standing.fresh).*
     FROM (
-        SELECT alert, row_number() OVER (PARTITION BY case_id ORDER BY level DESC) AS place
-        FROM alert
+        SELECT fresh, case_id, alert_id, level,
+               max(level) OVER (PARTITION BY case_id) AS highest
+        FROM alert AS fresh
         WHERE seq > told_through AND seq <= head AND NOT silent AND kind <> 'corrected'
           AND resolved_at IS NULL
-    ) AS highest
-    WHERE place = 1
+    ) AS standing
+    WHERE (level > 0 OR highest = 0) AND NOT EXISTS (
+        SELECT FROM alert_told
+        WHERE alert_told.case_id = standing.case_id AND alert_told.alert_id = standing.alert_id
+          AND alert_told.channel = told_channel)
     UNION ALL
     SELECT fresh.*
     FROM alert AS fresh
@@ -127,3 +131,6 @@ DROP INDEX tally_cell;
 CREATE UNIQUE INDEX tally_cell ON tally
     (figure, stopped_on, event_type, outcome, category, city, verdict,
      at_risk_on, due_on, breach_on, workdays, alert_kind) NULLS NOT DISTINCT;
+
+-- What an import brings pages nobody, also when it was refused at first and replayed later.
+ALTER TABLE quarantine ADD COLUMN is_import boolean NOT NULL DEFAULT false;

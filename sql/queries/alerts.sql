@@ -68,10 +68,14 @@ SELECT kind, city, silent, count(*) AS alerts FROM raised GROUP BY kind, city, s
 
 -- name: alerts_of_cases
 -- All alerts of some cases, the latest of a level last.
-SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, at, silent,
-       resolution, acknowledged_at
-FROM alert
-WHERE case_id = ANY ($1::text[])
+SELECT known.*
+FROM unnest($1::text[]) AS wanted (case_id) CROSS JOIN LATERAL (
+    SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, at,
+           silent, resolution, acknowledged_at
+    FROM alert
+    WHERE alert.case_id = wanted.case_id
+    OFFSET 0  -- looked up case by case: a plan made without statistics would read all alerts
+) AS known
 ORDER BY case_id, level, occurrence
 
 -- name: raise_corrections
@@ -91,9 +95,10 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
 WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
 
 -- name: move_alerts
--- An open alert follows its case to the office that now answers for it.
+-- An open alert follows its case to the office that now answers for it; the channels that have not
+-- been told of it look at it again.
 UPDATE alert AS stored
-SET city = new.city, office = new.office, category = new.category, whitelisted = new.whitelisted
+SET seq = DEFAULT, city = new.city, office = new.office, category = new.category, whitelisted = new.whitelisted
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
     AS new (case_id, alert_id, city, office, category, whitelisted)
 WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
@@ -125,7 +130,7 @@ WHERE status IN ('running', 'suspended') AND alert_instants IS NULL
 -- arguments each time, so that each filter finds its index.
 SELECT case_id, kind, level, policy_version, occurrence, alert_id, seq, city, office, category,
        whitelisted, limit_workdays, due_date, at, silent, cause, raised_at, resolved_at, resolution,
-       resolved_cause, undone_by, acknowledged_at, acknowledged_by, note,
+       resolved_cause, undone_by, acknowledged_at, acknowledged_by, acknowledged_key, note,
        (SELECT array_agg(channel ORDER BY channel)
         FROM alert_told
         WHERE alert_told.case_id = alert.case_id AND alert_told.alert_id = alert.alert_id) AS told
@@ -168,7 +173,7 @@ RETURNING kind, city, silent
 -- office's arrears. $1 and $2 narrow to a city and an office.
 WITH open_case AS (
     SELECT case_id, max(office) AS office, max(city) AS city, max(level) AS level,
-           bool_or(acknowledged_at IS NOT NULL) AS acknowledged,
+           bool_or(acknowledged_at IS NOT NULL AND level >= 1) AS acknowledged,
            min(at) FILTER (WHERE level >= 1) AS breached_at, min(at) AS at
     FROM alert
     WHERE resolved_at IS NULL
@@ -178,7 +183,7 @@ WITH open_case AS (
 SELECT office, city, count(*) FILTER (WHERE level = 0) AS at_risk,
        count(*) FILTER (WHERE level = 1) AS breached,
        count(*) FILTER (WHERE level > 1) AS overdue,
-       count(*) FILTER (WHERE level > 0 AND acknowledged) AS acknowledged,
+       count(*) FILTER (WHERE acknowledged) AS acknowledged,
        max(level) AS highest_level, min(breached_at) AS oldest_breach_at
 FROM open_case
 GROUP BY office, city

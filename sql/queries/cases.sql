@@ -42,7 +42,10 @@ SET status = new.status, settled_verdict = new.settled_verdict, normal = new.nor
     -- The sweep looks at once at what it has raised; a case without alerts waits for its first.
     next_level = CASE WHEN NOT stored.alerted AND new.next_alert_at IS NOT NULL THEN 0 END,
     next_alert_at = CASE WHEN stored.alerted THEN '-infinity' ELSE new.next_alert_at END,
-    enforce_from = coalesce($31, stored.enforce_from), changed_at = $32,
+    -- An import silences what only imports have told of, not a case that was told of live.
+    enforce_from = CASE WHEN stored.events = 0 OR stored.enforce_from IS NOT NULL
+                        THEN coalesce($31, stored.enforce_from) END,
+    changed_at = $32,
     changed_by = new.changed_by
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],

@@ -31,13 +31,18 @@ GROUP BY kind, level, city, office, category, whitelisted
 
 -- name: tell
 -- Note for each alert of the wanted groups ($4 to $9) that the channel is told of it, and return
--- what each message says: one for each kind, level and city, in parts of at most $10 alerts, with
--- the $11 most urgent of them.
+-- what each message says: one for each kind, level and city, in parts of at most $10 cases, with
+-- the $11 most urgent of them. A case is told of once, by the highest of its wanted levels, or by
+-- its latest correction.
 WITH wanted AS (
     SELECT * FROM unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
         AS told (kind, level, city, office, category, whitelisted)
 ), fresh AS (
-    SELECT untold.*
+    SELECT untold.*, untold.kind = 'corrected' AS is_correction,
+           row_number() OVER (
+               PARTITION BY case_id, untold.kind = 'corrected'
+               ORDER BY CASE WHEN untold.kind = 'corrected' THEN seq ELSE untold.level END DESC
+           ) AS rank
     FROM untold_alerts($1, $2, $3) AS untold
     JOIN wanted ON untold.kind = wanted.kind AND untold.level = wanted.level
      AND untold.city IS NOT DISTINCT FROM wanted.city
@@ -45,44 +50,49 @@ WITH wanted AS (
      AND untold.category IS NOT DISTINCT FROM wanted.category
      AND untold.whitelisted IS NOT DISTINCT FROM wanted.whitelisted
 ), numbered AS (
-    SELECT fresh.*,
+    SELECT fresh.*, coalesce(city, '') AS place, row_number() OVER urgency AS urgency,
            (row_number() OVER urgency - 1) / $10::int + 1 AS part,
            (count(*) OVER message - 1) / $10::int + 1 AS parts
     FROM fresh
+    WHERE rank = 1
     WINDOW urgency AS (PARTITION BY kind, level, city ORDER BY at, case_id),
            message AS (PARTITION BY kind, level, city)
-), message AS (
-    SELECT numbered.*, concat_ws('/', $1::text, kind, level, coalesce(city, '-'),
-                                 $2::bigint || '-' || $3::bigint, part) AS subject
+), message AS MATERIALIZED (
+    SELECT kind, level, place, part, gen_random_uuid() AS notification_id
     FROM numbered
+    GROUP BY kind, level, place, part
+), named AS (
+    SELECT numbered.*, message.notification_id
+    FROM numbered JOIN message USING (kind, level, place, part)
 ), told AS (
     INSERT INTO alert_told (case_id, alert_id, channel, told_at, notification_id)
-    SELECT case_id, alert_id, $1, $12,
-           encode(substring(sha256(convert_to(subject, 'UTF8')) FOR 16), 'hex')::uuid
-    FROM message
+    SELECT fresh.case_id, fresh.alert_id, $1, $12, named.notification_id
+    FROM fresh JOIN named USING (case_id, is_correction)
+    ON CONFLICT DO NOTHING
 )
-SELECT encode(substring(sha256(convert_to(subject, 'UTF8')) FOR 16), 'hex')::uuid
-           AS notification_id,
-       subject, kind, level, city, part, parts, count(*) AS alerts,
+SELECT notification_id,
+       concat_ws('/', $1::text, kind, level, coalesce(city, '-'), $2::bigint || '-' || $3::bigint,
+                 part) AS subject,
+       kind, level, city, part, parts, count(*) AS alerts,
        min(at) AS first_at, max(at) AS last_at,
        count(*) FILTER (WHERE category = 'I') AS "I",
        count(*) FILTER (WHERE category = 'II') AS "II",
        count(*) FILTER (WHERE category = 'III') AS "III",
        count(*) FILTER (WHERE category = 'IV') AS "IV",
        count(*) FILTER (WHERE category IS NULL) AS unknown,
-       to_json((array_agg(json_build_object(
+       to_json(array_agg(json_build_object(
            'case_id', case_id, 'alert_id', alert_id, 'office', office, 'category', category,
            'due_date', due_date,
            'at', to_char(at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"')
-           ) ORDER BY at, case_id))[1:$11::int])::text AS cases
-FROM message
-GROUP BY subject, kind, level, city, part, parts
-ORDER BY min(at), subject
+           ) ORDER BY urgency) FILTER (WHERE (urgency - 1) % $10::int < $11::int))::text AS cases
+FROM named
+GROUP BY notification_id, kind, level, city, part, parts
+ORDER BY min(at), kind, level, city, part
 
 -- name: open_alerts_by_level
 SELECT level, city, count(*) AS alerts, count(acknowledged_at) AS acknowledged
 FROM alert
-WHERE resolved_at IS NULL
+WHERE resolved_at IS NULL AND NOT silent
 GROUP BY level, city
 
 -- name: post_messages
@@ -93,16 +103,23 @@ FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS new (notification_id, subjec
 -- name: claim_message
 -- Lease the next message of a channel ($1) until $3, unless the channel is to be spared until
 -- next_free_at; then it is free again at $4. Locking the channel's row makes replicas take turns.
+-- A correction never overtakes what it corrects. An instant further ahead than any pause ($5 for
+-- the channel, $6 for a message) is from a clock that was wrong, and is not waited for.
 WITH next AS (
     SELECT notification_id
-    FROM outbox
-    WHERE channel = $1 AND sent_at IS NULL AND dead_at IS NULL AND next_attempt_at <= $2
-    ORDER BY next_attempt_at, created_at, notification_id
+    FROM outbox AS pending
+    WHERE channel = $1 AND sent_at IS NULL AND dead_at IS NULL
+      AND (next_attempt_at <= $2 OR next_attempt_at > $6)
+      AND (body ->> 'kind' <> 'corrected' OR NOT EXISTS (
+          SELECT FROM outbox AS earlier
+          WHERE earlier.channel = $1 AND earlier.sent_at IS NULL AND earlier.dead_at IS NULL
+            AND earlier.created_at < pending.created_at))
+    ORDER BY created_at, next_attempt_at, notification_id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), free AS (
     UPDATE channel_state SET next_free_at = $4
-    WHERE channel = $1 AND (next_free_at IS NULL OR next_free_at <= $2)
+    WHERE channel = $1 AND (next_free_at IS NULL OR next_free_at <= $2 OR next_free_at > $5)
       AND EXISTS (SELECT FROM next)
     RETURNING channel
 )
@@ -113,7 +130,7 @@ RETURNING notification_id, body, created_at, attempts
 
 -- name: note_sent
 WITH sent AS (
-    UPDATE outbox SET sent_at = $3, reason = NULL
+    UPDATE outbox SET sent_at = $3, dead_at = NULL, reason = NULL
     WHERE notification_id = $1 AND sent_at IS NULL
     RETURNING channel
 )
@@ -136,9 +153,19 @@ WHERE channel = $2
 SELECT failures_in_row FROM channel_state WHERE channel = $1
 
 -- name: bury_orphans
--- Messages of a channel that is not configured any more, of which nobody would ever hear.
-UPDATE outbox SET dead_at = $2, reason = 'the channel is not configured any more'
-WHERE channel <> ALL ($1::text[]) AND sent_at IS NULL AND dead_at IS NULL
+-- Messages of a channel that has not been configured for a day ($3), of which nobody would ever
+-- hear; a replica that has an old configuration buries nothing that is fresh. Counts them.
+WITH buried AS (
+    UPDATE outbox SET dead_at = $2, reason = 'the channel is not configured any more'
+    WHERE channel <> ALL ($1::text[]) AND sent_at IS NULL AND dead_at IS NULL AND created_at < $3
+    RETURNING channel
+), counted AS (
+    SELECT channel, count(*) AS messages FROM buried GROUP BY channel
+), noted AS (
+    UPDATE channel_state SET dead = dead + messages
+    FROM counted WHERE channel_state.channel = counted.channel
+)
+SELECT coalesce(sum(messages), 0)::bigint FROM counted
 
 -- name: forget_messages
 DELETE FROM outbox WHERE sent_at < $1 OR dead_at < $1

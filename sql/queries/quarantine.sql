@@ -1,13 +1,14 @@
 -- name: quarantine_events
 INSERT INTO quarantine AS kept
-    (digest, reason, body, case_id, source, id, times, received_from, first_seen_at, last_seen_at)
-SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9
+    (digest, reason, body, case_id, source, id, times, received_from, first_seen_at, last_seen_at,
+     is_import)
+SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9, $10
 FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::int[])
     AS refused (digest, reason, body, case_id, source, id, times)
 ORDER BY digest
 ON CONFLICT (digest) DO UPDATE
 SET times = kept.times + excluded.times, reason = excluded.reason,
-    last_seen_at = excluded.last_seen_at
+    last_seen_at = excluded.last_seen_at, is_import = kept.is_import AND excluded.is_import
 
 -- name: list_quarantine
 SELECT digest, reason, body, case_id, source, id, received_from, times, first_seen_at, last_seen_at
@@ -20,7 +21,7 @@ LIMIT $3
 SELECT digest FROM quarantine WHERE digest > $1 ORDER BY digest LIMIT $2
 
 -- name: lock_quarantined
-SELECT digest, body FROM quarantine WHERE digest = ANY ($1::bytea[]) ORDER BY digest FOR UPDATE
+SELECT digest, body, is_import FROM quarantine WHERE digest = ANY ($1::bytea[]) ORDER BY digest FOR UPDATE
 
 -- name: release_quarantined
 DELETE FROM quarantine WHERE digest = ANY ($1::bytea[])

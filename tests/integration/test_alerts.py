@@ -110,6 +110,7 @@ async def test_an_alert_says_what_it_is(office: Office) -> None:
         "acknowledged": False,
         "acknowledged_at": None,
         "acknowledged_by": None,
+        "acknowledged_key": None,
         "note": None,
     } == alert
 
@@ -228,7 +229,7 @@ async def test_a_new_policy_undoes_a_breach_and_is_named(office: Office) -> None
     book = office.service.rulebook.policies
     generous = [replace(policy, default_limit=5, limits={}) for policy in book.policies]
     rules = replace(office.service.rulebook, policies=PolicyBook(generous))
-    await recompute(office.service.database, rules, office.clock())
+    await recompute(office.service.database, rules, office.clock)
     await office.pass_time("11-27T10:00")
     await office.pass_time("11-30T09:00")
 
@@ -250,7 +251,7 @@ async def test_a_new_calendar_undoes_a_breach_and_is_named(office: Office) -> No
     day_off = {date(2026, 11, 26): SpecialDay(kind=DayKind.DAY_OFF, name="made up")}
     calendar = work_calendar([replace(known, days={**known.days, **day_off})])
     rules = replace(office.service.rulebook, calendar=calendar)
-    await recompute(office.service.database, rules, office.clock())
+    await recompute(office.service.database, rules, office.clock)
     await office.pass_time("11-27T10:00")
 
     correction = (await office.alerts(kind="corrected"))[0]
@@ -638,8 +639,8 @@ async def test_the_sweep_sleeps_until_the_next_instant_and_is_woken(office: Offi
 
 
 async def test_readiness_asks_the_sweep(client: Client, service: Service) -> None:
-    """A sweep that has not moved for a minute makes the replica unready."""
-    service.alerting.sweeper._seen -= 61
+    """A sweep that has not moved for two minutes makes the replica unready."""
+    service.alerting.sweeper._seen -= 121
     async with client.get("/readyz") as response:
         checks = (await response.json())["checks"]
 

@@ -12,7 +12,7 @@ import subprocess
 import traceback
 import urllib.parse
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 
 from conftest import need
 from rebate_monitor import __version__
+from rebate_monitor.alerting.channels import email
 from rebate_monitor.alerting.channels.channel import (
     Channel,
     Connection,
@@ -911,7 +912,7 @@ class TestEmail:
         assert "the mail was not taken (ConnectionRefusedError)" == reason
 
     async def test_server_that_hangs(self, mail: Mail) -> None:
-        """A server that never greets costs the time limit, not more."""
+        """A server that never greets costs one time limit, not more."""
         released = asyncio.Event()
 
         async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -923,7 +924,59 @@ class TestEmail:
             reason = await failure(mail(port, limit=SHORT).send(MESSAGE, now()))
             released.set()
 
-        assert "no answer within 0.3 s" == reason
+        assert "the mail was not taken (SMTPServerDisconnected)" == reason
+
+    async def test_slow_server_is_waited_for(self, mail: Mail) -> None:
+        """Answers that each come in time may take long together: one try, one mail."""
+
+        class Slow(SMTP):
+            async def smtp_RCPT(self, argument: str) -> None:  # noqa: N802 - aiosmtpd's name
+                await asyncio.sleep(0.25)
+                await super().smtp_RCPT(argument)
+
+        loop, mailbox = asyncio.get_running_loop(), Mailbox()
+        server = await loop.create_server(lambda: Slow(mailbox, loop=loop), "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            await mail(port, limit=SHORT).send(MESSAGE, now())
+
+        assert 1 == len(mailbox.envelopes)
+
+    async def test_endless_server_is_cut_off(
+        self, mail: Mail, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A server that goes on talking is left in the end, and the mail is not handed over."""
+        monkeypatch.setattr(email, "MAIL_STEPS", 2)
+
+        async def drip(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(ConnectionError):
+                for _ in range(100):
+                    writer.write(b"220-wait\r\n")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            writer.close()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            reason = await failure(mail(port, limit=SHORT).send(MESSAGE, now()))
+
+        assert reason.startswith("the mail was not taken")
+
+    async def test_challenge_that_is_no_base64(self, mail: Mail) -> None:
+        """A server that answers AUTH with rubbish is a failure, not a crash."""
+
+        async def rubbish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            answers = iter((b"220 x\r\n", b"250-x\r\n250 AUTH CRAM-MD5\r\n", b"334 !!!a\r\n"))
+            for answer in answers:
+                writer.write(answer)
+                await reader.readline()
+            writer.close()
+
+        async with await asyncio.start_server(rubbish, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            reason = await failure(mail(port, user="u", password="p").send(MESSAGE, now()))
+
+        assert "the mail was not taken (Error)" == reason
 
     async def test_farewell_that_fails(self, mail: Mail) -> None:
         """A server that takes a mail and drops the line has taken it."""

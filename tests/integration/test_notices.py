@@ -12,10 +12,11 @@ import pytest
 from alerting_office import Office, at, open_office
 from cloud_events import accepted, event
 from conftest import FixedClock
+from rebate_monitor.alerting.channels.webhook import WebhookSender
 from rebate_monitor.alerting.delivery import LONGEST_PAUSE, pause_after
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.outbox import list_outbox, retry_messages, tidy
+from rebate_monitor.storage.outbox import list_outbox, outbox_figures, retry_messages, tidy
 from rebate_monitor.storage.recount import compare_tallies
 from receivers import Chat, Receiver, chat_config, chatting, receiving, webhook_config
 
@@ -176,6 +177,141 @@ async def test_routes_choose_the_road(town: Town) -> None:
         "categories": ["third"],
         "whitelisted": ["white"],
     } == told
+
+
+async def test_a_road_for_breaches_gets_a_breach_that_is_overdue_already(town: Town) -> None:
+    """A case that comes in late is told by the highest level that each road asks for."""
+    town.configure(
+        webhook_config("breaches", town.machine.url, kinds='["breached"]'),
+        webhook_config("all", town.machine.url),
+    )
+    office = await town.replica()
+    await office.post(accepted("2026-11-16T09:00:00"))
+    await office.pass_time("11-25T09:00")
+
+    told = sorted((n["channel"], n["kind"], n["level"]) for n in town.machine.notices.values())
+
+    assert [("all", "overdue", 3), ("breaches", "breached", 1)] == told
+
+
+async def test_a_smaller_correction_first_and_then_the_whole(town: Town) -> None:
+    """Told of a step, a channel hears that the step was wrong, and later that all of it was."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    await office.post(accepted("2026-11-16T09:00:00"))
+    await office.pass_time("11-25T09:00")
+    pause = event("suspended", "2026-11-18T10:00:00", reason="other")
+    await office.post(pause, event("resumed", "2026-11-23T10:00:00"))
+    await office.pass_time("11-25T10:00")
+    await office.post(event("voucher_issued", "2026-11-18T09:00:00"))
+    await office.pass_time("11-25T11:00")
+
+    told = [(n["kind"], n["level"]) for n in town.machine.notices.values()]
+
+    assert [("overdue", 3), ("corrected", 2), ("corrected", 1)] == told
+
+
+async def test_a_clock_that_ran_ahead_silences_nobody(town: Town) -> None:
+    """One look at a wrong date must not keep a channel quiet until that date."""
+    town.configure(webhook_config("machine", town.machine.url), chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.pass_time("12-28T09:00")
+    town.clock.instant = at("11-23T09:00")
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+
+    assert ["14301000000-0"] == town.machine.told("breached")
+    assert 1 == len(town.chat.messages)
+
+
+async def test_nobody_is_told_after_hours(town: Town) -> None:
+    """A backlog stops at closing time and goes on in the morning."""
+    town.configure(chat_config("chat", town.chat.url))
+    office = await town.replica()
+    for place in (f"143{n:02}000000" for n in range(1, 7)):
+        await office.post(*many(1, office=place))
+    await office.sweep("11-27T17:59:59")
+    arrived = []
+    for until in ("11-27T17:59:59", "11-27T18:00:00", "11-27T18:00:01", "11-30T09:00:00"):
+        town.clock.instant = at(until)
+        await office.notifiers[0].tick()
+        arrived.append(len(town.chat.messages))
+
+    assert [1, 1, 1, 2] == arrived
+
+
+async def test_a_correction_does_not_overtake_its_breach(town: Town) -> None:
+    """After an outage people read what happened in the order in which it happened."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+    town.machine.status = 500
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    for _ in range(600):
+        office.clock.instant += timedelta(seconds=1)
+        await office.notifiers[0].tick()
+    late = event("voucher_issued", "2026-11-26T17:00:00", subject="14301000000-0")
+    await office.post(late)
+    await office.service.alerting.sweeper.sweep()
+    town.machine.status = 200
+    for _ in range(900):
+        office.clock.instant += timedelta(seconds=1)
+        await office.notifiers[0].tick()
+
+    assert ["breached", "corrected"] == [n["kind"] for n in town.machine.notices.values()]
+
+
+async def test_the_new_office_is_told_of_what_it_takes_over(town: Town) -> None:
+    """A case that was filed under the wrong city is told to the right one, and only to it."""
+    town.configure(
+        webhook_config("changsha", town.machine.url, cities='["430100"]'),
+        webhook_config("zhuzhou", town.machine.url, cities='["430200"]'),
+        webhook_config("province", town.machine.url),
+    )
+    office = await town.replica()
+    await office.post(*many(1))
+    await office.pass_time("11-27T09:00")
+    moved = event("corrected", "2026-11-27T09:30:00", subject="14301000000-0", office=ZHUZHOU)
+    await office.post(moved)
+    await office.pass_time("11-27T10:00")
+
+    told = sorted(notice["channel"] for notice in town.machine.notices.values())
+
+    assert ["changsha", "province", "zhuzhou"] == told
+
+
+async def test_totals_leave_out_what_nobody_was_told(town: Town) -> None:
+    """A digest counts the alerts that people know of, as the figures do."""
+    town.configure(
+        webhook_config("machine", town.machine.url),
+        alerts="[alerts]\nenforce_from = 2026-11-27\n",
+    )
+    office = await town.replica()
+    await office.post(*many(1), accepted("2026-11-20T09:00:00", subject="silent"))
+    await office.pass_time("11-27T09:00")
+
+    assert [("breached", 1)] == [
+        (n["kind"], n["open_total"]) for n in town.machine.notices.values() if n["level"] == 1
+    ]
+
+
+async def test_a_message_that_cannot_be_sent_takes_nothing_else_down(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault in a sender is a failed try with a reason; the service lives, the rest goes on."""
+    town.configure(webhook_config("machine", town.machine.url))
+    office = await town.replica()
+
+    async def broken(*_arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(WebhookSender, "send", broken)
+    await office.post(*many(1))
+    await office.sweep("11-27T09:00")
+    await office.notifiers[0].tick()
+    await office.notifiers[0].tick()
+
+    assert ["a fault of the service; it is in its log"] == await town.outbox("pending")
 
 
 async def test_a_correction_goes_to_those_who_were_told(town: Town) -> None:
@@ -339,16 +475,23 @@ async def test_a_robot_is_spared(town: Town) -> None:
 
 
 async def test_a_channel_that_is_gone_is_told_to_operations(town: Town) -> None:
-    """Messages of a removed channel do not wait for ever: they are dead, with the reason."""
+    """What waits for a removed channel is given up after a day, with the reason, and counted."""
     town.configure(webhook_config("machine", town.machine.url))
     office = await town.replica()
     town.machine.status = 500
     await office.post(*many(1))
     await office.pass_time("11-27T09:00")
-    async with town.database.transaction() as connection:
-        await tidy(connection, [], office.clock(), timedelta(days=90))
+    buried = []
+    for hours in (23, 25):
+        now = at("11-27T09:00") + timedelta(hours=hours)
+        async with town.database.transaction() as connection:
+            buried.append(await tidy(connection, [], now, timedelta(days=90)))
+    async with town.database.connection() as connection:
+        figures = await outbox_figures(connection)
 
+    assert [0, 1] == buried
     assert ["the channel is not configured any more"] == await town.outbox("dead")
+    assert 1 == figures.delivered["machine", "dead"]
 
 
 async def test_old_messages_are_forgotten(town: Town) -> None:

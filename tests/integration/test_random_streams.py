@@ -137,7 +137,7 @@ async def test_tallies_equal_a_recount_after_any_stream(
     await asyncio.gather(
         post_batches(client, events[half:], rng),
         *(compact(database, service.today()) for _ in range(5)),
-        recompute(database, service.rulebook, clock()),
+        recompute(database, service.rulebook, clock),
     )
 
     assert await compare_tallies(database, local_date(clock())) == []

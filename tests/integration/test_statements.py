@@ -297,7 +297,7 @@ async def test_a_message_is_claimed_by_its_channel(filled: Connection) -> None:
     """The next message of a channel is found among those that wait, not among those sent."""
     until = NOW + timedelta(seconds=15)
 
-    told = await plan(filled, "claim_message", "chat", NOW, until, until)
+    told = await plan(filled, "claim_message", "chat", NOW, until, until, until, until)
 
     assert "outbox_pending" in indexes(told)
     assert "outbox" not in scanned(told)

@@ -7,6 +7,7 @@ import smtplib
 import socket
 import ssl
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,10 @@ from rebate_monitor.alerting.channels.layout import lay_out
 from rebate_monitor.alerting.channels.message import DeliveryError, Message
 
 ENHANCED_STATUS = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}")
+
+MAIL_STEPS = 20
+"""A mail takes many answers: all of them together may take so many times one of them."""
+_MAILERS = ThreadPoolExecutor(max_workers=8, thread_name_prefix="mail")
 
 log = structlog.get_logger()
 
@@ -38,13 +43,10 @@ class EmailSender:
         Where it refused only some recipients the mail is on its way, and a further try would
         repeat it: that is logged, not raised.
         """
-        mail = compose(self.connection, message, now)
+        attempt = _Attempt(self.connection, compose(self.connection, message, now), self.limit)
         try:
-            async with asyncio.timeout(self.limit.total_seconds()):
-                refused = await asyncio.to_thread(_deliver, self.connection, mail, self.limit)
-        except TimeoutError:  # the thread may still hand it over: at least once
-            raise DeliveryError(f"no answer within {self.limit.total_seconds():g} s") from None
-        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+            refused = await attempt.run()
+        except (smtplib.SMTPException, OSError, ValueError) as error:  # a bad challenge is a value
             raise DeliveryError(_reason(error)) from None
         if refused:
             log.warning(
@@ -69,14 +71,41 @@ def compose(connection: EmailConnection, message: Message, now: datetime) -> Ema
     return mail
 
 
-def _deliver(connection: EmailConnection, mail: EmailMessage, limit: timedelta) -> int:
-    """Hand the mail over; return how many of several recipients were refused."""
-    with _connected(connection, limit) as server:
-        if connection.security is MailSecurity.STARTTLS:
-            server.starttls(context=ssl.create_default_context())
-        if connection.user is not None and connection.password is not None:
-            server.login(connection.user, connection.password)
-        return len(server.send_message(mail, connection.sender, connection.recipients))
+class _Attempt:
+    """One try in a thread, which may wait for each answer as long as `limit`.
+
+    A slow server is waited for: a thread left alone would hand the mail over all the same, and each
+    further try would repeat it. One that never comes to an end is cut off.
+    """
+
+    def __init__(self, connection: EmailConnection, mail: EmailMessage, limit: timedelta) -> None:
+        self.connection, self.mail, self.limit = connection, mail, limit
+        self.server: smtplib.SMTP | None = None
+
+    async def run(self) -> int:
+        """Hand the mail over; return how many of several recipients were refused."""
+        future = asyncio.get_running_loop().run_in_executor(_MAILERS, self._deliver)
+        try:
+            async with asyncio.timeout(self.limit.total_seconds() * MAIL_STEPS):
+                return await asyncio.shield(future)
+        except TimeoutError:
+            self._cut_off()
+            return await future
+
+    def _cut_off(self) -> None:
+        if self.server is not None and self.server.sock is not None:
+            with contextlib.suppress(OSError):
+                self.server.sock.shutdown(socket.SHUT_RDWR)
+
+    def _deliver(self) -> int:
+        connection = self.connection
+        with _connected(connection, self.limit) as self.server:
+            if connection.security is MailSecurity.STARTTLS:
+                self.server.starttls(context=ssl.create_default_context())
+            if connection.user is not None and connection.password is not None:
+                self.server.login(connection.user, connection.password)
+            refused = self.server.send_message(self.mail, connection.sender, connection.recipients)
+            return len(refused)
 
 
 @contextmanager
