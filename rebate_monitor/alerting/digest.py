@@ -25,8 +25,8 @@ class Digest:
     """The alerts of one kind, level and city that one channel has not been told of.
 
     `first_at` and `last_at` are the earliest and latest instants at which their levels were
-    reached. `open_total` counts all open alerts of this level in the city, the told ones included,
-    and `acknowledged_total` those of them that somebody has taken on.
+    reached. `open_total` counts the open cases of the city whose highest level this is, those told
+    of before included, and `acknowledged_total` those of them that somebody has taken on.
     """
 
     kind: AlertKind

@@ -20,10 +20,11 @@ from rebate_monitor.storage.alerts import (
     AlertChanges,
     ChangedCase,
     Correction,
-    MovedAlert,
     NextLevel,
     OpenAlerts,
     ResolvedAlert,
+    RevisedAlert,
+    ShownAgain,
     StoredAlert,
     alert_deltas,
     alert_id,
@@ -74,7 +75,7 @@ def plan(
         step = next_step(case.status, case.instants, standing, latest)
         correction = _correct(decided, case, step, known)
         _resolve(decided, case, step, levels, correction)
-        _move(decided, case, step, levels)
+        _revise(decided, case, step, levels)
         decided.next_levels.append(NextLevel(case.case_id, step.next_level, step.next_at))
     return decided
 
@@ -122,14 +123,26 @@ def _resolve(
             _count(decided, alert, alert.place.city, -1)
 
 
-def _move(decided: Plan, case: ChangedCase, step: Step, levels: Mapping[int, StoredAlert]) -> None:
-    """Let open alerts follow their case to another office, city or category."""
+def _revise(
+    decided: Plan, case: ChangedCase, step: Step, levels: Mapping[int, StoredAlert]
+) -> None:
+    """Let open alerts follow their case to another office or due date.
+
+    Channels look again at those of another office, and at what is left of a corrected breach: a
+    warning that nobody was given, since the breach stood above it.
+    """
     for level, alert in levels.items():
-        is_open = alert.standing.resolution is None and level not in step.resolved
-        if is_open and alert.place != case.place:
-            decided.moved.append(MovedAlert(case.case_id, alert.alert_id, *case.place))
+        if alert.standing.resolution is not None or level in step.resolved:
+            continue
+        told = alert.place, alert.at, alert.due_date, alert.limit_workdays
+        now = case.place, case.instants[level], case.due_date, case.limit_workdays
+        if now != told:
+            revised = RevisedAlert(case.case_id, alert.alert_id, *now[0], *now[1:])
+            decided.revised.append(revised)
             _count(decided, alert, alert.place.city, -1)
             _count(decided, alert, case.place.city, 1)
+        if alert.place != case.place or step.corrected is not None:
+            decided.shown_again.append(ShownAgain(case.case_id, alert.alert_id))
 
 
 def _count(decided: Plan, alert: StoredAlert, city: str | None, change: int) -> None:

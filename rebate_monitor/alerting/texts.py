@@ -136,7 +136,8 @@ class _Writer:
         yield self._reached()
         yield self._categories()
         yield from self._urgent()
-        yield self._open()
+        if self.digest.kind is not AlertKind.CORRECTED:
+            yield self._open()
         yield self.words.say(f"next.{self.digest.kind}")
 
     def _reached(self) -> str:

@@ -20,7 +20,7 @@ from rebate_monitor.api.parameters import (
     parameter,
 )
 from rebate_monitor.api.problems import (
-    ConflictProblem,
+    ContradictionProblem,
     InvalidProblem,
     NotFoundProblem,
     NotJsonProblem,
@@ -61,6 +61,11 @@ JSON = "application/json"
 ALERT_ID = re.compile(r"[0-9a-f]{24}")
 NO_SUCH_ALERT = "there is no alert of this id; GET /v1/alerts lists them"
 STATES = ("open", "resolved")
+WHO = "must name a person in 1 to 100 characters on one line"
+ACKNOWLEDGEMENT = (
+    'the body is {"who": "…", "note": "…"} and nothing else: who, the key\'s name unless told, is '
+    "text of 1 to 100 characters, note is text of at most 1000"
+)
 
 log = structlog.get_logger()
 
@@ -182,8 +187,8 @@ async def _told(request: web.Request) -> AcknowledgementTold:
         raise UnsupportedMediaTypeProblem(f'send {JSON}, such as {{"note": "…"}}')
     try:
         return msgspec.json.decode(body or b"{}", type=AcknowledgementTold)
-    except msgspec.ValidationError as error:
-        raise InvalidProblem(str(error)) from None
+    except msgspec.ValidationError:
+        raise InvalidProblem(ACKNOWLEDGEMENT) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotJsonProblem("the body must be a JSON object, encoded in UTF-8") from None
 
@@ -191,11 +196,13 @@ async def _told(request: web.Request) -> AcknowledgementTold:
 def _acknowledgement(
     told: AcknowledgementTold, principal: Principal, service: Service
 ) -> Acknowledgement:
-    who = told.who or principal.name
-    for field, text in (("who", who), ("note", told.note)):
-        if "\x00" in text:
-            raise InvalidProblem(f"{field}: must not hold the character U+0000")
-    return Acknowledgement(who=who, key=principal.name, note=told.note, at=service.now())
+    who = principal.name if told.who is None else told.who.strip()
+    note = told.note.strip()
+    if not who or not who.isprintable():
+        raise InvalidProblem(f"who: {WHO}")
+    if not all(sign.isprintable() or sign in "\n\t" for sign in note):
+        raise InvalidProblem("note: must not hold control characters")
+    return Acknowledgement(who=who, key=principal.name, note=note, at=service.now())
 
 
 async def _acknowledge(service: Service, told_id: str, told: Acknowledgement) -> None:
@@ -205,9 +212,9 @@ async def _acknowledge(service: Service, told_id: str, told: Acknowledgement) ->
     except AlertGoneError:
         raise NotFoundProblem(NO_SUCH_ALERT) from None
     except AlreadyAcknowledgedError as error:
-        raise ConflictProblem(f"{error} has acknowledged this alert before") from None
+        raise ContradictionProblem(f"{error} has acknowledged this alert before") from None
     except AlreadyResolvedError:
-        raise ConflictProblem("the alert is resolved; only open ones are acknowledged") from None
+        raise ContradictionProblem("the alert is resolved, only open ones are taken on") from None
 
 
 async def get_supervision(request: web.Request) -> web.Response:
@@ -226,7 +233,7 @@ def _office_view(service: Service, row: Record) -> SupervisedOfficeView:
     place = service.places.offices.get(row["office"] or "")
     oldest = row["oldest_breach_at"]
     calendar = service.rulebook.calendar
-    age = calendar.workdays_between(local_date(oldest), service.today()) if oldest else None
+    age = 1 + calendar.workdays_between(local_date(oldest), service.today()) if oldest else None
     return SupervisedOfficeView(
         office=row["office"],
         name_zh=place.name_zh if place else None,

@@ -63,6 +63,12 @@ class ConflictProblem(ProblemError):
     status, kind, title = 409, "conflict", "The event is known with other content"
 
 
+class ContradictionProblem(ProblemError):
+    """The request contradicts what is known; nothing was changed."""
+
+    status, kind, title = 409, "contradiction", "The request contradicts what is known"
+
+
 class TooLargeProblem(ProblemError):
     """The body or batch is too large."""
 

@@ -216,7 +216,7 @@ class SupervisedOfficeView(msgspec.Struct, kw_only=True):
     """An office with open alerts: each case counts once, by its highest level.
 
     `acknowledged` counts the cases over their limit that somebody has taken on, `age_workdays` the
-    workdays since the oldest breach that is still open.
+    workdays since the oldest breach that is still open, the day of the breach included.
     """
 
     office: str | None

@@ -68,7 +68,7 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         rules = rulebook(settings)
         alerts = configured_alerts(settings)
     yield from rule_findings(rules, utc_now())
-    yield channel_finding(alerts)
+    yield channel_finding(alerts, utc_now())
     with session.plain_errors(), session.database_server(settings) as server:
         yield from session.run(_database_findings(server, rules if deep else None))
 
@@ -93,8 +93,11 @@ def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
     )
 
 
-def channel_finding(alerts: AlertSettings) -> Finding:
-    """Say who is told of named cases."""
+def channel_finding(alerts: AlertSettings, now: datetime) -> Finding:
+    """Say who is told of named cases, or since when nobody is."""
+    if alerts.enforce_from is not None and alerts.enforce_from > now:
+        text = f"alerts: enforce_from is {alerts.enforce_from.isoformat()}, nobody is told before"
+        return Finding(level=Level.NOTE, text=text)
     names = ", ".join(channel.name for channel in alerts.channels)
     if not names:
         text = "channels: none, so nobody is told of named cases; see docs/notifications.md"

@@ -6,8 +6,6 @@ from datetime import datetime
 import click
 import msgspec
 from asyncpg import Record
-from rich.console import Console
-from rich.table import Table
 
 from rebate_monitor.alerting.announcing import DigestBody
 from rebate_monitor.cli import session
@@ -17,7 +15,6 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.outbox import list_outbox, retry_messages
 
 STATES = ("pending", "sent", "dead")
-UUID_WIDTH = 36
 
 
 @click.group(short_help="See what is on its way to people, and retry it.")
@@ -30,32 +27,33 @@ def outbox() -> None:
 @click.option("--channel", help="Only of this channel.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
 def list_all(state: str | None, channel: str | None, limit: int) -> None:
-    """List messages, the latest first, with what became of them."""
+    """List messages, the latest first, with what became of them; times are in +08:00."""
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
         found = session.run(_list(settings, server, state, channel, limit))
     if not found:
-        click.echo("there is no such message" if state or channel else "the outbox is empty")
+        said = "no message is like that" if state or channel else "the outbox is empty"
+        click.echo(f"{said}; alerts become messages inside the hours of their channel")
         return
-    table = Table("made (+08:00)", "channel", "tells", "state", "tries", "reason")
-    table.add_column("id", no_wrap=True, min_width=UUID_WIDTH)  # whole, for `retry --id`
     for row in found:
-        table.add_row(*_cells(row))
-    Console().print(table)
+        click.echo(_text(row))
 
 
-def _cells(row: Record) -> tuple[str, ...]:
+def _text(row: Record) -> str:
     body = msgspec.json.decode(row["body"], type=DigestBody)
-    tells = f"{body.count} × {body.kind} (level {body.level}) in {body.city or '?'}"
-    return (
-        _local(row["created_at"]),
-        row["channel"],
-        tells,
-        _state(row),
-        str(row["attempts"]),
-        row["reason"] or "",
-        str(row["notification_id"]),
-    )
+    place = body.city or "an unknown city"
+    tells = f"{body.count} × {body.kind} (level {body.level}) in {place}"
+    lines = [
+        f"{row['notification_id']}  {row['channel']}  {_state(row)}  {_tries(row['attempts'])}",
+        f"  made {_local(row['created_at'])}: {tells}",
+    ]
+    if row["reason"]:
+        lines.append(f"  {row['reason']}")
+    return "\n".join(lines)
+
+
+def _tries(count: int) -> str:
+    return "1 try" if count == 1 else f"{count} tries"
 
 
 def _state(row: Record) -> str:
@@ -67,7 +65,7 @@ def _state(row: Record) -> str:
 
 
 def _local(instant: datetime) -> str:
-    return f"{instant.astimezone(SHANGHAI):%m-%d %H:%M:%S}"
+    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
 @outbox.command("retry")
@@ -78,7 +76,11 @@ def retry(channel: str | None, told_id: uuid.UUID | None) -> None:
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
         count = session.run(_retry(settings, server, channel, told_id))
-    click.echo(f"{count} dead messages are tried again")
+    if not count:
+        raise click.ClickException(
+            "no dead message is like that; see `rebate-monitor outbox list --state dead`"
+        )
+    click.echo(f"{count} dead {'message is' if count == 1 else 'messages are'} tried again")
 
 
 async def _list(

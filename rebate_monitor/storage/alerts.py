@@ -23,7 +23,8 @@ RAISE_DUE = statement("raise_due")
 ALERTS_OF_CASES = statement("alerts_of_cases")
 RAISE_CORRECTIONS = statement("raise_corrections")
 RESOLVE_ALERTS = statement("resolve_alerts")
-MOVE_ALERTS = statement("move_alerts")
+REVISE_ALERTS = statement("revise_alerts")
+SHOW_AGAIN = statement("show_again")
 PLAN_NEXT_LEVELS = statement("plan_next_levels")
 NEXT_DUE_INSTANT = statement("next_due_instant")
 NOTE_SWEEP = statement("note_sweep")
@@ -71,6 +72,8 @@ class StoredAlert:
     level: int
     place: Place
     at: datetime
+    due_date: date | None
+    limit_workdays: int | None
     silent: bool
     standing: Standing
 
@@ -103,8 +106,8 @@ class ResolvedAlert(NamedTuple):
     undone_by: str | None
 
 
-class MovedAlert(NamedTuple):
-    """An open alert whose case is another office's now; the arguments of move_alerts."""
+class RevisedAlert(NamedTuple):
+    """An open alert whose case is another office's or due another day now; as revise_alerts."""
 
     case_id: str
     alert_id: str
@@ -112,6 +115,16 @@ class MovedAlert(NamedTuple):
     office: str | None
     category: str | None
     whitelisted: bool | None
+    at: datetime
+    due_date: date | None
+    limit_workdays: int | None
+
+
+class ShownAgain(NamedTuple):
+    """An open alert that channels look at again; the arguments of show_again."""
+
+    case_id: str
+    alert_id: str
 
 
 class NextLevel(NamedTuple):
@@ -128,7 +141,8 @@ class AlertChanges:
 
     corrections: list[Correction] = field(default_factory=list)
     resolved: list[ResolvedAlert] = field(default_factory=list)
-    moved: list[MovedAlert] = field(default_factory=list)
+    revised: list[RevisedAlert] = field(default_factory=list)
+    shown_again: list[ShownAgain] = field(default_factory=list)
     next_levels: list[NextLevel] = field(default_factory=list)
 
 
@@ -199,6 +213,8 @@ async def alerts_of_cases(
                 level=row["level"],
                 place=_place(row),
                 at=row["at"],
+                due_date=row["due_date"],
+                limit_workdays=row["limit_workdays"],
                 silent=row["silent"],
                 standing=standing,
             )
@@ -212,8 +228,10 @@ async def write_alerts(connection: Connection, changes: AlertChanges, now: datet
         await connection.execute(RAISE_CORRECTIONS, *_columns(changes.corrections), now)
     if changes.resolved:
         await connection.execute(RESOLVE_ALERTS, *_columns(changes.resolved), now)
-    if changes.moved:
-        await connection.execute(MOVE_ALERTS, *_columns(changes.moved))
+    if changes.revised:
+        await connection.execute(REVISE_ALERTS, *_columns(changes.revised))
+    if changes.shown_again:
+        await connection.execute(SHOW_AGAIN, *_columns(changes.shown_again))
     await connection.execute(PLAN_NEXT_LEVELS, *_columns(changes.next_levels))
 
 

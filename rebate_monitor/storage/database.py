@@ -37,10 +37,13 @@ AWAY_ERRORS = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-NOT_READY_ERRORS = (
-    asyncpg.InvalidCatalogNameError,
+NOT_MIGRATED_ERRORS = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
+    asyncpg.UndefinedFunctionError,
+)
+NOT_READY_ERRORS = (
+    asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InsufficientPrivilegeError,
 )
@@ -60,6 +63,9 @@ class Database:
                 yield connection
         except AWAY_ERRORS as error:
             raise DatabaseAwayError(_cause(error)) from error
+        except NOT_MIGRATED_ERRORS as error:
+            said = f"the database is not ready: {_cause(error)}, run `rebate-monitor migrate`"
+            raise DatabaseAwayError(said) from error
         except NOT_READY_ERRORS as error:
             raise DatabaseAwayError(f"the database is not ready: {_cause(error)}") from error
 

@@ -71,7 +71,7 @@ SELECT kind, city, silent, count(*) AS alerts FROM raised GROUP BY kind, city, s
 SELECT known.*
 FROM unnest($1::text[]) AS wanted (case_id) CROSS JOIN LATERAL (
     SELECT case_id, kind, level, occurrence, alert_id, city, office, category, whitelisted, at,
-           silent, resolution, acknowledged_at
+           due_date, limit_workdays, silent, resolution, acknowledged_at
     FROM alert
     WHERE alert.case_id = wanted.case_id
     OFFSET 0  -- looked up case by case: a plan made without statistics would read all alerts
@@ -94,13 +94,21 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[])
     AS new (case_id, alert_id, resolution, cause, undone_by)
 WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
 
--- name: move_alerts
--- An open alert follows its case to the office that now answers for it; the channels that have not
--- been told of it look at it again.
+-- name: revise_alerts
+-- An open alert follows its case: to the office that now answers for it, to its new due date.
 UPDATE alert AS stored
-SET seq = DEFAULT, city = new.city, office = new.office, category = new.category, whitelisted = new.whitelisted
-FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[])
-    AS new (case_id, alert_id, city, office, category, whitelisted)
+SET city = new.city, office = new.office, category = new.category, whitelisted = new.whitelisted,
+    at = new.at, due_date = new.due_date, limit_workdays = new.limit_workdays
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[],
+            $7::timestamptz[], $8::date[], $9::int[])
+    AS new (case_id, alert_id, city, office, category, whitelisted, at, due_date, limit_workdays)
+WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
+
+-- name: show_again
+-- Channels look again at these alerts; who was told of one is not told again.
+UPDATE alert AS stored
+SET seq = DEFAULT
+FROM unnest($1::text[], $2::text[]) AS new (case_id, alert_id)
 WHERE stored.case_id = new.case_id AND stored.alert_id = new.alert_id
 
 -- name: plan_next_levels

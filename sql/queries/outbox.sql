@@ -90,9 +90,15 @@ GROUP BY notification_id, kind, level, city, part, parts
 ORDER BY min(at), kind, level, city, part
 
 -- name: open_alerts_by_level
-SELECT level, city, count(*) AS alerts, count(acknowledged_at) AS acknowledged
-FROM alert
-WHERE resolved_at IS NULL AND NOT silent
+-- Open cases by the highest level that stands, silent alerts aside; acknowledged from the breach on.
+SELECT level, city, count(*) AS alerts, count(*) FILTER (WHERE acknowledged) AS acknowledged
+FROM (
+    SELECT max(level) AS level, max(city) AS city,
+           bool_or(acknowledged_at IS NOT NULL AND level >= 1) AS acknowledged
+    FROM alert
+    WHERE resolved_at IS NULL AND NOT silent
+    GROUP BY case_id
+) AS open_case
 GROUP BY level, city
 
 -- name: post_messages

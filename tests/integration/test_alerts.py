@@ -184,6 +184,25 @@ async def test_a_late_fact_that_undoes_a_breach_is_told_once(office: Office) -> 
     assert [] == await office.alerts(state="open")
 
 
+async def test_what_is_left_of_a_corrected_breach_is_told(office: Office) -> None:
+    """A case that is not late after all, but due today, is told as at risk beside it."""
+    await office.post(accepted("2026-11-20T09:00:00"))
+    await office.pass_time("11-26T09:00")
+    await office.post(event("corrected", "2026-11-26T09:30:00", category="IV"))
+    await office.pass_time("11-26T10:00")
+
+    told = [(n["kind"], n["level"]) for n in office.receiver.notices.values()]
+    warning = (await office.alerts(kind="at_risk"))[0]
+
+    assert [("breached", 1), ("at_risk", 0), ("corrected", 1)] == told
+    assert ("2026-11-26", 4, "2026-11-25T00:00:00+08:00", None) == (
+        warning["due_date"],
+        warning["limit_workdays"],
+        warning["at"],
+        warning["resolved_at"],
+    )
+
+
 async def test_a_breach_that_nobody_heard_of_is_undone_in_silence(office: Office) -> None:
     """Raised and undone between two digests: there is nothing to tell and nothing to correct."""
     await office.post(MONDAY)
@@ -344,6 +363,9 @@ async def test_an_acknowledgement_is_checked(office: Office) -> None:
         (breached, {"who": ""}),
         (breached, {"what": "x"}),
         (breached, {"note": "a\x00b"}),
+        (breached, {"who": "  "}),
+        (breached, {"who": "a\nb"}),
+        (breached, {"who": 5}),
         (breached, {"who": "A"}),
         (breached, {"who": "A"}),
         (breached, {"who": "B"}),
@@ -357,8 +379,8 @@ async def test_an_acknowledgement_is_checked(office: Office) -> None:
         answers.append(response.status)
         said = (await response.json())["detail"]
 
-    assert [404, 404, 422, 422, 422, 204, 204, 409, 409] == answers
-    assert "the alert is resolved; only open ones are acknowledged" == said
+    assert [404, 404, 422, 422, 422, 422, 422, 422, 204, 204, 409, 409] == answers
+    assert "the alert is resolved, only open ones are taken on" == said
 
 
 async def test_an_acknowledgement_must_be_json(office: Office) -> None:
@@ -479,7 +501,7 @@ async def test_supervision_shows_arrears_by_office(office: Office) -> None:
             "acknowledged": 1,
             "highest_level": 2,
             "oldest_breach_at": "2026-11-27T00:00:00+08:00",
-            "age_workdays": 2,
+            "age_workdays": 3,
         },
         {
             "office": "14302000000",

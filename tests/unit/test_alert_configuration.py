@@ -284,7 +284,6 @@ def test_secret_by_file(tmp_path: Path) -> None:
 def test_every_secret_has_a_file(tmp_path: Path) -> None:
     """Whatever is kept out of `repr` can be given by file, and by nothing else than that."""
     file = tmp_path / "secret"
-    file.write_text("https://from.example/file", "utf-8")
     connections = {
         type(read_channel(block).connection): block
         for block in (WEBHOOK, WECOM, DINGTALK, FEISHU, EMAIL)
@@ -292,12 +291,14 @@ def test_every_secret_has_a_file(tmp_path: Path) -> None:
 
     for connection, block in connections.items():
         for secret in (field.name for field in fields(connection) if not field.repr):
+            told = "https://from.example/file" if secret == "url" else "from-file"
+            file.write_text(f"{told}\n", "utf-8")
             lines = [
                 f'{secret}_file = "{file}"' if line.startswith(f"{secret} = ") else line
                 for line in block.splitlines()
             ]
             channel = read_channel("\n".join(lines))
-            assert "https://from.example/file" == getattr(channel.connection, secret)
+            assert told == getattr(channel.connection, secret)
 
 
 def test_routes() -> None:
@@ -378,6 +379,10 @@ WRONG = {
     "secret twice": (WECOM + "key_file = 'x'", "key: is given together with key_file; give one"),
     "secret empty": (WECOM.replace("wecom-secret", " "), "key: must be one line that is not empty"),
     "secret of two lines": (WECOM.replace("wecom-secret", "a\\nb"), "key: must be one line"),
+    "address for a key": (
+        WECOM.replace("wecom-secret", "https://qyapi.weixin.qq.com/x?key=wecom-secret"),
+        "key: is an address; give only what follows its last `=`",
+    ),
     "address with password": (WECOM + "base_url = 'https://a:b@c.example'", "base_url: is not an"),
     "address with fragment": (WECOM + "base_url = 'https://c.example/#x'", "base_url: is not an"),
     "address with query": (WECOM + "base_url = 'https://c.example?x=1'", "base_url: must have no"),
@@ -419,10 +424,12 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 )  # fmt: skip
 def test_documented_examples(tmp_path: Path, document: str, channels: list[str]) -> None:
     """What the documents show is taken as it stands, with the reader's own secrets."""
-    (tmp_path / "secret").write_text("https://platform.example/hook", "utf-8")
+    (tmp_path / "url_file").write_text("https://platform.example/hook", "utf-8")
+    (tmp_path / "file").write_text("a-secret-word", "utf-8")
     text = (DOCS / document).read_text("utf-8")
     example = "\n".join(re.findall(r"```toml\n(.*?)```", text, re.DOTALL))
-    config = tomllib.loads(re.sub(r'"/run/secrets/[^"]+"', f'"{tmp_path / "secret"}"', example))
+    own = re.sub(r'(url_)?file = "/run/secrets/[^"]+"', rf'\1file = "{tmp_path}/\1file"', example)
+    config = tomllib.loads(own)
 
     settings = alert_settings(config, places(config))
 

@@ -76,7 +76,7 @@ def test_breached_in_chinese() -> None:
         "最紧急的 2 件（共 12 件）：",
         "长沙市税务局 · 二类 · 应于11月18日办结 · 已超3个工作日",
         "14301810000 · 未定类 · 应于11月20日办结 · 已超1个工作日",
-        "该级别现有未结预警 31 件，其中已认领 4 件",
+        "目前处于该级别的在办案件共 31 件，其中已认领 4 件",
         "下一步：请核实原因并尽快办结；已有人负责的请在系统中认领，认领后不再逐级督办。",
         f"查看：{LINK}/alerts?city=430100&kind=breached&level=1&state=open",
     ] == message(BREACHED, ZH)
@@ -91,7 +91,7 @@ def test_breached_in_english() -> None:
         "The 2 most urgent of 12:",
         "Changsha Tax Bureau · category II · due 18 November · 3 workdays over",
         "14301810000 · category unknown · due 20 November · 1 workday over",
-        "Open at this level: 31, of which 4 acknowledged",
+        "Open cases at this level: 31, of which 4 acknowledged",
         "Next: find out why and finish soon. What somebody has acknowledged is not stepped up.",
         f"Open: {LINK}/alerts?city=430100&kind=breached&level=1&state=open",
     ] == message(BREACHED, EN)
@@ -157,7 +157,7 @@ def test_one_instant_and_all_cases(language: Language, lines: list[str]) -> None
     [
         (2, "还剩2个工作日", "2 workdays left"),
         (1, "还剩1个工作日", "1 workday left"),
-        (0, "已无剩余工作日", "no workdays left"),
+        (0, "今日到期", "due today"),
         (-1, "已超1个工作日", "1 workday over"),
         (None, "计时已停", "clock stopped"),
     ],
@@ -178,14 +178,13 @@ def test_due_date_of_another_year_has_its_year() -> None:
     assert "category I · due 31 December 2025 · 200 workdays over" == message(digest, EN)[4]
 
 
-def test_corrected_shows_examples_and_what_is_left() -> None:
-    """A correction says that nothing is to be done, and whether anything is open still."""
+def test_corrected_shows_examples_and_takes_the_notice_back() -> None:
+    """A correction takes back what was told; it does not say that all is well."""
     zh, en = message(CORRECTED, ZH), message(CORRECTED, EN)
 
-    assert ("其中：", "该级别现已无未结预警") == (zh[3], zh[6])
-    assert ("Among them:", "Nothing is open at this level any more") == (en[3], en[6])
-    assert zh[7].startswith("无需处理")
-    assert en[7].startswith("Nothing to do")
+    assert ("其中：", "Among them:") == (zh[3], en[3])
+    assert zh[6].startswith("此前的通知作废")
+    assert en[6].startswith("The earlier notice no longer holds")
     assert {4, 5} == {place for place, line in enumerate(zh) if line.endswith("办结")}
 
 
@@ -193,8 +192,8 @@ def test_digest_without_urgent_cases_has_no_heading_for_them() -> None:
     """Where no case is shown there is no list."""
     lines = message(replace(BREACHED, urgent=()), ZH, link=None)[1:]
 
-    assert ["触发时间", "按管理类别", "该级别现", "下一步"] == [
-        re.split("：|有", line)[0] for line in lines
+    assert ["触发时间", "按管理类别", "目前处于该级别的在办案件共", "下一步"] == [
+        re.split("：| ", line)[0] for line in lines
     ]
 
 

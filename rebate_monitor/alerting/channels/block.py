@@ -162,18 +162,18 @@ def _connection(told: _Webhook | _Wecom | _Dingtalk | _Feishu | _Email) -> Conne
             )
         case _Wecom():
             return WecomConnection(
-                base_url=base_address("base_url", told.base_url), key=_secret(told, "key")
+                base_url=base_address("base_url", told.base_url), key=_word(told, "key")
             )
         case _Dingtalk():
             return DingtalkConnection(
                 base_url=base_address("base_url", told.base_url),
-                access_token=_secret(told, "access_token"),
+                access_token=_word(told, "access_token"),
                 secret=_secret(told, "secret"),
             )
         case _Feishu():
             return FeishuConnection(
                 base_url=base_address("base_url", told.base_url),
-                token=_secret(told, "token"),
+                token=_word(told, "token"),
                 secret=_secret(told, "secret"),
             )
         case _Email():
@@ -205,6 +205,17 @@ def _secret(told: _Channel, field: str) -> str:
     if secret is None:
         raise ValueError(f"{field}: is missing; give {field} or {field}{FILE_SUFFIX}")
     return secret
+
+
+def _word(told: _Channel, field: str) -> str:
+    """Return the secret word of a robot's address; the whole address is the usual mistake."""
+    word = _secret(told, field)
+    if "://" in word:
+        raise ValueError(
+            f"{field}: is an address; give only what follows its last `=` or `/`, and where the "
+            "robot has another host, that as base_url"
+        )
+    return word
 
 
 def _told_secret(told: _Channel, field: str) -> str | None:
