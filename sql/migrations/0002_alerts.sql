@@ -89,6 +89,7 @@ $$;
 -- forward, so no lock is held while a receiver takes its time.
 CREATE TABLE outbox (
     notification_id uuid        PRIMARY KEY,
+    place           bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,  -- the order of sending
     channel         text        NOT NULL,
     subject         text        NOT NULL UNIQUE,  -- what it tells: never the same twice
     body            jsonb       NOT NULL,
@@ -103,7 +104,7 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_pending ON outbox (channel, next_attempt_at)
     WHERE sent_at IS NULL AND dead_at IS NULL;
 CREATE INDEX outbox_dead ON outbox (dead_at) WHERE dead_at IS NOT NULL;
-CREATE INDEX outbox_created ON outbox (created_at, notification_id);
+CREATE INDEX outbox_created ON outbox (created_at, place);
 
 -- How far each channel has been told, and what became of its messages.
 CREATE TABLE channel_state (

@@ -87,7 +87,7 @@ SELECT notification_id,
            ) ORDER BY urgency) FILTER (WHERE (urgency - 1) % $10::int < $11::int))::text AS cases
 FROM named
 GROUP BY notification_id, kind, level, city, part, parts
-ORDER BY min(at), kind, level, city, part
+ORDER BY kind = 'corrected' DESC, level DESC, city, part
 
 -- name: open_alerts_by_level
 -- Open cases by the highest level that stands, silent alerts aside; acknowledged from the breach on.
@@ -104,7 +104,9 @@ GROUP BY level, city
 -- name: post_messages
 INSERT INTO outbox (notification_id, channel, subject, body, created_at, next_attempt_at)
 SELECT notification_id, $4, subject, body, $5, $5
-FROM unnest($1::uuid[], $2::text[], $3::jsonb[]) AS new (notification_id, subject, body)
+FROM unnest($1::uuid[], $2::text[], $3::jsonb[])
+    WITH ORDINALITY AS new (notification_id, subject, body, place)
+ORDER BY place
 
 -- name: claim_message
 -- Lease the next message of a channel ($1) until $3, unless the channel is to be spared until
@@ -120,7 +122,7 @@ WITH next AS (
           SELECT FROM outbox AS earlier
           WHERE earlier.channel = $1 AND earlier.sent_at IS NULL AND earlier.dead_at IS NULL
             AND earlier.created_at < pending.created_at))
-    ORDER BY created_at, next_attempt_at, notification_id
+    ORDER BY place
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), free AS (
@@ -184,7 +186,7 @@ FROM outbox
 WHERE ($1::text IS NULL OR $1 = CASE WHEN sent_at IS NOT NULL THEN 'sent'
                                      WHEN dead_at IS NOT NULL THEN 'dead' ELSE 'pending' END)
   AND ($2::text IS NULL OR channel = $2)
-ORDER BY created_at DESC, notification_id
+ORDER BY created_at DESC, place DESC
 LIMIT $3
 
 -- name: retry_messages

@@ -194,7 +194,7 @@ async def test_what_is_left_of_a_corrected_breach_is_told(office: Office) -> Non
     told = [(n["kind"], n["level"]) for n in office.receiver.notices.values()]
     warning = (await office.alerts(kind="at_risk"))[0]
 
-    assert [("breached", 1), ("at_risk", 0), ("corrected", 1)] == told
+    assert [("breached", 1), ("corrected", 1), ("at_risk", 0)] == told
     assert ("2026-11-26", 4, "2026-11-25T00:00:00+08:00", None) == (
         warning["due_date"],
         warning["limit_workdays"],
