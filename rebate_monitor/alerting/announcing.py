@@ -112,8 +112,9 @@ class Announcer:
 
     def _goes_here(self, group: Group) -> bool:
         """Say whether a group is routed here; a correction goes wherever its breach was told."""
+        asked = {name: told for name, told in group._asdict().items() if name != "key"}
         return group.kind is AlertKind.CORRECTED or any(
-            route.covers(**group._asdict(), places=self._places) for route in self._routes
+            route.covers(**asked, places=self._places) for route in self._routes
         )
 
 

@@ -71,7 +71,7 @@ async def note_told(
 
 
 class Group(NamedTuple):
-    """Alerts that are alike in all that a route can ask."""
+    """Alerts that are alike in all that a route can ask; `key` says all of it in one word."""
 
     kind: AlertKind
     level: int
@@ -79,6 +79,7 @@ class Group(NamedTuple):
     office: str | None
     category: str | None
     whitelisted: bool | None
+    key: str
 
 
 async def untold_groups(connection: Connection, channel: str, outlook: Outlook) -> list[Group]:
@@ -92,6 +93,7 @@ async def untold_groups(connection: Connection, channel: str, outlook: Outlook) 
             row["office"],
             row["category"],
             row["whitelisted"],
+            row["key"],
         )
         for row in rows
     ]
@@ -111,13 +113,12 @@ async def tell(
     connection: Connection, telling: Telling, outlook: Outlook, groups: Iterable[Group]
 ) -> list[Record]:
     """Note that a channel is told of these groups' alerts; return what each message says."""
-    columns = [list(column) for column in zip(*groups, strict=True)]
     return await connection.fetch(
         TELL,
         telling.channel,
         outlook.told_through,
         outlook.head,
-        *columns,
+        [group.key for group in groups],
         telling.part_size,
         telling.named,
         telling.at,

@@ -25,49 +25,50 @@ UPDATE channel_state SET told_through = $2, window_start = $3 WHERE channel = $1
 
 -- name: untold_groups
 -- What a channel ($1) has not been told of between two places, by all that routes can ask.
-SELECT kind, level, city, office, category, whitelisted, count(*) AS alerts
+SELECT kind, level, city, office, category, whitelisted,
+       concat_ws('/', kind, level, coalesce(city, '-'), coalesce(office, '-'),
+                 coalesce(category, '-'), coalesce(whitelisted::text, '-')) AS key
 FROM untold_alerts($1, $2, $3)
 GROUP BY kind, level, city, office, category, whitelisted
 
 -- name: tell
--- Note for each alert of the wanted groups ($4 to $9) that the channel is told of it, and return
--- what each message says: one for each kind, level and city, in parts of at most $10 cases, with
--- the $11 most urgent of them. A case is told of once, by the highest of its wanted levels, or by
--- its latest correction.
-WITH wanted AS (
-    SELECT * FROM unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::bool[])
-        AS told (kind, level, city, office, category, whitelisted)
-), fresh AS (
-    SELECT untold.*, untold.kind = 'corrected' AS is_correction,
+-- Note for each alert of the wanted groups ($4, by their keys) that the channel is told of it, and
+-- return what each message says: one for each kind, level and city, in parts of at most $5 cases,
+-- with the $6 most urgent of them. A case is told of once, by the highest of its wanted levels, or
+-- by its latest correction. Nothing large is joined with anything large: the planner knows nothing
+-- of how much there is to tell.
+WITH fresh AS (
+    SELECT untold.*, kind = 'corrected' AS is_correction,
            row_number() OVER (
-               PARTITION BY case_id, untold.kind = 'corrected'
-               ORDER BY CASE WHEN untold.kind = 'corrected' THEN seq ELSE untold.level END DESC
+               PARTITION BY case_id, kind = 'corrected'
+               ORDER BY CASE WHEN kind = 'corrected' THEN seq ELSE level END DESC
            ) AS rank
     FROM untold_alerts($1, $2, $3) AS untold
-    JOIN wanted ON untold.kind = wanted.kind AND untold.level = wanted.level
-     AND untold.city IS NOT DISTINCT FROM wanted.city
-     AND untold.office IS NOT DISTINCT FROM wanted.office
-     AND untold.category IS NOT DISTINCT FROM wanted.category
-     AND untold.whitelisted IS NOT DISTINCT FROM wanted.whitelisted
+    WHERE concat_ws('/', kind, level, coalesce(city, '-'), coalesce(office, '-'),
+                    coalesce(category, '-'), coalesce(whitelisted::text, '-')) = ANY ($4::text[])
 ), numbered AS (
     SELECT fresh.*, coalesce(city, '') AS place, row_number() OVER urgency AS urgency,
-           (row_number() OVER urgency - 1) / $10::int + 1 AS part,
-           (count(*) OVER message - 1) / $10::int + 1 AS parts
+           (row_number() OVER urgency - 1) / $5::int + 1 AS part,
+           (count(*) OVER message - 1) / $5::int + 1 AS parts
     FROM fresh
-    WHERE rank = 1
-    WINDOW urgency AS (PARTITION BY kind, level, city ORDER BY at, case_id),
-           message AS (PARTITION BY kind, level, city)
+    WINDOW urgency AS (PARTITION BY rank = 1, kind, level, city ORDER BY at, case_id),
+           message AS (PARTITION BY rank = 1, kind, level, city)
 ), message AS MATERIALIZED (
     SELECT kind, level, place, part, gen_random_uuid() AS notification_id
     FROM numbered
+    WHERE rank = 1
     GROUP BY kind, level, place, part
 ), named AS (
     SELECT numbered.*, message.notification_id
-    FROM numbered JOIN message USING (kind, level, place, part)
+    FROM numbered
+    LEFT JOIN message ON rank = 1 AND message.kind = numbered.kind
+     AND message.level = numbered.level AND message.place = numbered.place
+     AND message.part = numbered.part
 ), told AS (
     INSERT INTO alert_told (case_id, alert_id, channel, told_at, notification_id)
-    SELECT fresh.case_id, fresh.alert_id, $1, $12, named.notification_id
-    FROM fresh JOIN named USING (case_id, is_correction)
+    SELECT case_id, alert_id, $1, $7,
+           first_value(notification_id) OVER (PARTITION BY case_id, is_correction ORDER BY rank)
+    FROM named
     ON CONFLICT DO NOTHING
 )
 SELECT notification_id,
@@ -84,8 +85,9 @@ SELECT notification_id,
            'case_id', case_id, 'alert_id', alert_id, 'office', office, 'category', category,
            'due_date', due_date,
            'at', to_char(at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD"T"HH24:MI:SS"+08:00"')
-           ) ORDER BY urgency) FILTER (WHERE (urgency - 1) % $10::int < $11::int))::text AS cases
+           ) ORDER BY urgency) FILTER (WHERE (urgency - 1) % $5::int < $6::int))::text AS cases
 FROM named
+WHERE rank = 1
 GROUP BY notification_id, kind, level, city, part, parts
 ORDER BY kind = 'corrected' DESC, level DESC, city, part
 
