@@ -29,8 +29,9 @@ from rebate_monitor.places import places
 from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.lookups import Lookups
 from rebate_monitor.storage.tallies import compact
-from rebate_monitor.supervisor import every
+from rebate_monitor.supervisor import again, every
 
 COMPACT_EVERY_SECONDS = 2.0
 # Together below the ten seconds after which a container is killed.
@@ -135,7 +136,11 @@ async def run(
     """Serve until `stop` is set; `started` is told the port, and so is who adds loops `beside`."""
     async with open_session() as session, AsyncExitStack() as open_doors:
         port = await open_doors.enter_async_context(listening(service))
-        own = (compacting(service, stop), *service.alerting.loops(session, stop))
+        own = (
+            publishing(service, port),
+            compacting(service, stop),
+            *service.alerting.loops(session, stop),
+        )
         async with asyncio.TaskGroup() as group:
             loops = [group.create_task(loop) for loop in (*own, *beside(port))]
             log.info("service.started", host=service.settings.host, port=port)
@@ -157,6 +162,20 @@ def compacting(service: Service, stop: asyncio.Event) -> Loop:
         "compaction",
         stop,
     )
+
+
+async def publishing(service: Service, port: int) -> None:
+    """Write the look-up tables of reports once, as soon as the database is there."""
+    link = service.alerting.settings.link or f"http://localhost:{port}"
+    lookups = await asyncio.to_thread(Lookups, service.rulebook, service.places, link)
+    published = asyncio.Event()
+
+    async def publish() -> None:
+        if await lookups.publish(service.database):
+            log.info("lookups.published")
+        published.set()
+
+    await again(publish, published.wait, "lookups", published)
 
 
 def stop_on_signals() -> asyncio.Event:

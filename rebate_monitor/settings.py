@@ -10,8 +10,9 @@ from typing import Any
 
 PREFIX = "REBATE_"
 FILE_SUFFIX = "_FILE"
-SECRETS = {"database_url", "admin_key"}
+SECRETS = {"database_url", "admin_key", "reader_password"}
 MIN_ADMIN_KEY = 16
+MIN_READER_PASSWORD = 12
 MAX_PORT = 65535
 
 
@@ -29,7 +30,8 @@ class Settings:
     """What the service is told from outside.
 
     Without `database_url` an embedded PostgreSQL runs under `data_dir`. `max_ahead` is how far an
-    event's time may lie ahead of the service's clock.
+    event's time may lie ahead of the service's clock. With `reader_password` the role that reads
+    the reporting views can log in.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -37,6 +39,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8080
     admin_key: str | None = field(default=None, repr=False)
+    reader_password: str | None = field(default=None, repr=False)
     config: Path | None = None
     anonymous_read: bool = False
     max_ahead: timedelta = timedelta(minutes=5)
@@ -98,6 +101,14 @@ def _admin_key(value: str) -> str:
     return value.strip()
 
 
+def _reader_password(value: str) -> str:
+    password = value.strip()
+    is_plain = password.isascii() and password.isprintable()
+    if len(password) < MIN_READER_PASSWORD or not is_plain:
+        raise ValueError(f"must be at least {MIN_READER_PASSWORD} characters of printable ASCII")
+    return password
+
+
 def _existing_file(value: str) -> Path:
     if not Path(value).is_file():
         raise ValueError("must name a file that exists")
@@ -110,6 +121,7 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "HOST": ("host", _text),
     "PORT": ("port", _port),
     "ADMIN_KEY": ("admin_key", _admin_key),
+    "READER_PASSWORD": ("reader_password", _reader_password),
     "CONFIG": ("config", _existing_file),
     "ANONYMOUS_READ": ("anonymous_read", _switch),
     "MAX_AHEAD_SECONDS": (

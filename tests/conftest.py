@@ -22,7 +22,7 @@ from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
-from rebate_monitor.storage.migrations import migrate
+from rebate_monitor.storage.upgrade import upgrade
 from server_folder import new_folder
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
@@ -170,7 +170,7 @@ def with_database(dsn: str, name: str) -> str:
 async def _make_template(dsn: str) -> None:
     await execute(dsn, f"CREATE DATABASE {TEMPLATE}")
     async with open_database(with_database(dsn, TEMPLATE)) as template:
-        await migrate(template)
+        await upgrade(template)
 
 
 async def execute(dsn: str, statement: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from rebate_monitor.domain.alert import AlertKind, Resolution
-from rebate_monitor.domain.assessment import Assessment, Stage, judge, stages
+from rebate_monitor.domain.assessment import Assessment, Stage, judge
 from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import Category, RebateType, SuspensionReason
@@ -320,7 +320,7 @@ def case_view(
     told = {name: getattr(summary, name) for name in CaseSummaryView.__struct_fields__}
     return CaseView(
         **told,
-        stages=[_stage(stage) for stage in stages(case, assessment, rulebook.calendar)],
+        stages=[_stage(stage) for stage in assessment.stages],
         suspensions=[
             SuspensionView(reason=s.reason, from_=local(s.start), to=local_or_none(s.end))
             for s in case.suspensions

@@ -35,12 +35,13 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.simulation.producer import Counts, Producer
 from rebate_monitor.simulation.province import Event, Province
 from rebate_monitor.storage.database import open_database
-from rebate_monitor.storage.migrations import migrate
+from rebate_monitor.storage.upgrade import upgrade
 
 DEMO_FOLDER, MARK = "demo", "this-is-a-demo"
 HISTORY = timedelta(days=60)
 LIVE_EVERY_SECONDS = 1.0
 CHUNK_EVENTS = 1_000
+EMPTY = "DROP SCHEMA IF EXISTS reporting CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 
 WELCOME = """
 [bold]rebate_monitor[/bold] with a simulated province
@@ -133,7 +134,7 @@ async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
     stop, console = stop_on_signals(), Console(stderr=True, highlight=False)
     await _empty(server.dsn)
     async with open_database(server.dsn) as database:
-        await migrate(database)
+        await upgrade(database)
         service = compose(settings, database, alerts=_nobody_told(settings))
 
         def beside(port: int) -> Iterable[Loop]:
@@ -152,7 +153,7 @@ def _nobody_told(settings: Settings) -> AlertSettings:
 async def _empty(dsn: str) -> None:
     """Forget the last demo, so that every start shows the same province."""
     async with open_database(dsn) as database, database.connection() as connection:
-        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        await connection.execute(EMPTY)
 
 
 def _url(port: int) -> str:

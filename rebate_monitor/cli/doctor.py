@@ -21,6 +21,7 @@ from rebate_monitor.storage.keys import list_keys
 from rebate_monitor.storage.migrations import MINIMUM_VERSION, MigrationError, missing_migrations
 from rebate_monitor.storage.outbox import outbox_figures
 from rebate_monitor.storage.recount import compare_tallies
+from rebate_monitor.storage.reporting import views_are_current
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 NOTICE_MONTH = 12
@@ -138,6 +139,7 @@ async def _server_findings(connection: Connection, server: session.Server) -> li
         await _migration_finding(connection, server),
     ]
     if findings[-1].level is Level.FINE:
+        findings.append(await _view_finding(connection))
         findings.append(await _key_finding(connection))
         findings.extend(await _alert_findings(connection))
     return findings
@@ -168,6 +170,13 @@ async def _migration_finding(connection: Connection, server: session.Server) -> 
         text = f"migrations: {missing[0].name} is missing, run `rebate-monitor migrate`"
         return Finding(level=Level.WRONG, text=text)
     return Finding(level=Level.FINE, text="migrations: up to date")
+
+
+async def _view_finding(connection: Connection) -> Finding:
+    if await views_are_current(connection):
+        return Finding(level=Level.FINE, text="reporting views: up to date")
+    text = "reporting views: missing or of another version, run `rebate-monitor migrate`"
+    return Finding(level=Level.WRONG, text=text)
 
 
 async def _key_finding(connection: Connection) -> Finding:

@@ -11,7 +11,8 @@ from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import DatabaseAwayError, open_database
-from rebate_monitor.storage.migrations import Migration, migrate
+from rebate_monitor.storage.reporting import READER, Reader
+from rebate_monitor.storage.upgrade import Upgraded, upgrade
 
 RETRY_SECONDS = 1.0
 
@@ -24,20 +25,34 @@ def migrate_database(wait: int) -> None:
     """Bring the database to this version; run it once before `serve`, again after an upgrade."""
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
-        applied = session.run(_migrate(server.dsn, wait))
-    for migration in applied:
+        done = session.run(_migrate(server.dsn, settings.reader_password, wait))
+    for migration in done.applied:
         click.echo(f"applied {migration.name}")
+    if done.views_made:
+        click.echo("made the reporting views anew")
+    click.echo(_said_of(done.reader))
     click.echo("the database is up to date")
 
 
-async def _migrate(dsn: str, wait: int) -> tuple[Migration, ...]:
+def _said_of(reader: Reader) -> str:
+    if reader.refusal:
+        return (
+            f"the role {READER} is not ready ({reader.refusal}); the service does not need it, "
+            "Grafana does: docs/operations.md has the statements for a database administrator"
+        )
+    if reader.can_log_in:
+        return f"the role {READER} reads the reporting views"
+    return f"the role {READER} reads the reporting views, but cannot log in without a password"
+
+
+async def _migrate(dsn: str, reader_password: str | None, wait: int) -> Upgraded:
     async with open_database(dsn) as database:
         for _ in range(wait):
             try:
-                return await migrate(database)
+                return await upgrade(database, reader_password)
             except DatabaseAwayError:
                 await asyncio.sleep(RETRY_SECONDS)
-        return await migrate(database)
+        return await upgrade(database, reader_password)
 
 
 @click.command("recompute", short_help="Fold every stored case anew.")

@@ -15,7 +15,7 @@ from rebate_monitor.log import configure_logging
 from rebate_monitor.server import Loop, compose, run, stop_on_signals
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, DatabaseAwayError, open_database
-from rebate_monitor.storage.migrations import migrate
+from rebate_monitor.storage.upgrade import upgrade
 from rebate_monitor.supervisor import every
 
 WATCH_EVERY_SECONDS = 1.0
@@ -46,7 +46,7 @@ async def _serve(settings: Settings, server: session.Server) -> None:
     connections = settings.database_connections
     async with open_database(server.dsn, max_connections=connections) as database:
         if server.embedded:
-            await migrate(database)
+            await upgrade(database)
         service = compose(settings, database)
         try:
             await run(

@@ -16,7 +16,8 @@ from rebate_monitor.places import PlacesError
 from rebate_monitor.policy_file import PolicyFileError
 from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
-from rebate_monitor.storage.migrations import MigrationError, migrate, missing_migrations
+from rebate_monitor.storage.migrations import MigrationError, missing_migrations
+from rebate_monitor.storage.upgrade import upgrade
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ async def ready_database(settings: Settings, server: Server) -> AsyncIterator[Da
     connections = settings.database_connections
     async with open_database(server.dsn, max_connections=connections) as database:
         if server.embedded:
-            await migrate(database)
+            await upgrade(database)
         else:
             await _require_migrated(database)
         yield database

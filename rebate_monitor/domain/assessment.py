@@ -54,8 +54,9 @@ class Assessment:
     the count on `running_since`, and every workday after that day adds one. `urgent_at` is when
     the limit is or was passed, for sorting. `alert_instants` are those at which each level of
     alert is reached (DESIGN 3.5): at risk, breached, then each overdue step; of a case that ended,
-    or that is paused beyond its limit, only those that were reached. Counts and limits are
-    workdays, dates and instants Asia/Shanghai.
+    or that is paused beyond its limit, only those that were reached. `stages` lie between the
+    milestones that the case has; up to the stop they add up. Counts and limits are workdays, dates
+    and instants Asia/Shanghai.
     """
 
     status: Status
@@ -71,6 +72,7 @@ class Assessment:
     alert_instants: tuple[datetime, ...] = ()
     in_time: bool | None = None
     same_day: bool | None = None
+    stages: tuple[Stage, ...] = ()
     clock: Clock | None = None
 
 
@@ -122,6 +124,7 @@ def assess(case: Case, calendar: WorkCalendar) -> Assessment:
         alert_instants=_alert_instants(case, ever, is_over=limit is not None and counted > limit),
         in_time=counted <= limit if stopped and limit is not None else None,
         same_day=counted <= case.policy.rules.immediate_within_workdays if stopped else None,
+        stages=_stages(case, clock, calendar),
         clock=clock,
     )
 
@@ -154,19 +157,6 @@ def verdict_at(assessment: Assessment, now: datetime) -> Verdict:
     return Verdict.ON_TRACK
 
 
-def stages(case: Case, assessment: Assessment, calendar: WorkCalendar) -> tuple[Stage, ...]:
-    """Return the stages between the milestones that the case has; up to the stop they add up."""
-    if case.accepted_at is None or assessment.clock is None:
-        return ()
-    days = [local_date(milestone.at) for milestone in case.milestones]
-    ended = local_date(case.ended_at) if case.ended_at else None
-    counts = [0, *(_count_through(assessment.clock, calendar, day, ended) for day in days)]
-    return tuple(
-        Stage(case_stage=STAGE_NAMES[milestone.event_type], workdays=after - before)
-        for milestone, (before, after) in zip(case.milestones, pairwise(counts), strict=True)
-    )
-
-
 def running_spans(case: Case) -> tuple[Span, ...]:
     """Return the stretches in which the clock runs, the time after the end included.
 
@@ -185,6 +175,16 @@ def _running_spans(case: Case) -> Iterator[Span]:
             return
         start = local_date(pause.end)
     yield Span(start=start)
+
+
+def _stages(case: Case, clock: Clock, calendar: WorkCalendar) -> tuple[Stage, ...]:
+    days = [local_date(milestone.at) for milestone in case.milestones]
+    ended = local_date(case.ended_at) if case.ended_at else None
+    counts = [0, *(_count_through(clock, calendar, day, ended) for day in days)]
+    return tuple(
+        Stage(case_stage=STAGE_NAMES[milestone.event_type], workdays=after - before)
+        for milestone, (before, after) in zip(case.milestones, pairwise(counts), strict=True)
+    )
 
 
 def _allowed(case: Case) -> int | None:

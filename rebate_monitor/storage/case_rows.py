@@ -1,14 +1,15 @@
 """The stored row of a case: what lists, figures and due instants are read from."""
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from asyncpg import Record
 
-from rebate_monitor.domain.assessment import Assessment, Verdict
-from rebate_monitor.domain.case import Case, Status
+from rebate_monitor.domain.assessment import Assessment, Stage, Verdict
+from rebate_monitor.domain.case import Case, Status, Suspension
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.storage.causes import Cause, encode_cause
 from rebate_monitor.storage.database import Connection
@@ -19,11 +20,16 @@ LOCK_CASES = statement("lock_cases")
 WRITE_CASES = statement("write_cases")
 ROWS_OF_CASES = statement("rows_of_cases")
 CASE_IDS_AFTER = statement("case_ids_after")
+STAGES = msgspec.json.Decoder(tuple[Stage, ...])
+SUSPENSIONS = msgspec.json.Decoder(tuple[Suspension, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredCase:
-    """As much of a stored row as its tallies are read off."""
+    """As much of a stored row as its tallies are read off, and as a recompute compares.
+
+    `stages` and `suspensions` are None in a row that was written before there were such columns.
+    """
 
     case_id: str
     status: Status
@@ -41,6 +47,8 @@ class StoredCase:
     events: int
     policy_version: str | None = None
     alert_instants: tuple[datetime, ...] | None = None
+    stages: tuple[Stage, ...] | None = None
+    suspensions: tuple[Suspension, ...] | None = None
 
     def stands_as(self, other: "StoredCase") -> bool:
         """Say whether the other row says the same of the case."""
@@ -104,9 +112,17 @@ def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
         urgent_at=assessment.urgent_at,
         policy_version=case.policy.policy.version if case.policy.policy else None,
         alert_instants=assessment.alert_instants,
+        stages=assessment.stages,
+        suspensions=tuple(map(_in_utc, case.suspensions)),
         changed_by=changed_by,
         anomalies=case.anomalies,
     )
+
+
+def _in_utc(suspension: Suspension) -> Suspension:
+    """Tell instants as a stored event has them, whatever offset its sender used."""
+    end = suspension.end.astimezone(UTC) if suspension.end else None
+    return replace(suspension, start=suspension.start.astimezone(UTC), end=end)
 
 
 async def lock_cases(connection: Connection, case_ids: set[str]) -> dict[str, StoredCase]:
@@ -137,6 +153,8 @@ def stored_case(row: Record) -> StoredCase:
         events=row["events"],
         policy_version=row["policy_version"],
         alert_instants=None if row["alert_instants"] is None else tuple(row["alert_instants"]),
+        stages=None if row["stages"] is None else STAGES.decode(row["stages"]),
+        suspensions=None if row["suspensions"] is None else SUSPENSIONS.decode(row["suspensions"]),
     )
 
 
@@ -176,6 +194,8 @@ async def write_cases(
         [encode_cause(row.changed_by) for row in rows],
         enforce_from,
         changed_at,
+        [msgspec.json.encode(row.stages) for row in rows],
+        [msgspec.json.encode(row.suspensions) for row in rows],
     )
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
 
 from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.reporting import ForeignSchemaError, drop_views
 from rebate_monitor.storage.statements import sql_folder
 
 MINIMUM_VERSION = 15
@@ -64,15 +66,32 @@ async def migrate(
     known = packaged_migrations() if migrations is None else migrations
     async with database.connection() as connection:
         await _require_version(connection)
-        await _lock(connection)
-        try:
+        async with only_one(connection):
             await connection.execute(LEDGER)
             missing = _missing(known, await _applied(connection))
+            if missing:
+                await _make_way(connection)
             for migration in missing:
                 await _apply(connection, migration)
-        finally:
-            await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", LOCK)
     return tuple(missing)
+
+
+@asynccontextmanager
+async def only_one(connection: Connection) -> AsyncIterator[None]:
+    """Let one process at a time change the schema; the others wait."""
+    await _lock(connection)
+    try:
+        yield
+    finally:
+        await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", LOCK)
+
+
+async def _make_way(connection: Connection) -> None:
+    """Drop the views: a column that a view reads cannot be changed."""
+    try:
+        await drop_views(connection)
+    except ForeignSchemaError as error:
+        raise MigrationError(str(error)) from error
 
 
 async def missing_migrations(connection: Connection) -> tuple[Migration, ...]:

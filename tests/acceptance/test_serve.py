@@ -246,6 +246,22 @@ def test_the_doctor_finds_rows_of_other_rules(folder: Path, shared: Path) -> Non
     assert "run `rebate-monitor recompute`" in before.stdout
 
 
+def test_migrate_prepares_the_reader(folder: Path) -> None:
+    """`migrate` says what it has done, and with a password that the reader can log in."""
+    first = call(folder, "migrate").stdout
+    second = call(folder, "migrate", REBATE_READER_PASSWORD="a-password-made-up")
+    doctor = call(folder, "doctor").stdout
+
+    assert "applied 0003_reports" in first
+    assert "made the reporting views anew" in first
+    assert "cannot log in without a password" in first
+    assert ["the role rebate_reader reads the reporting views", "the database is up to date"] == (
+        second.stdout.splitlines()
+    )
+    assert "a-password-made-up" not in second.stdout + second.stderr
+    assert "reporting views: up to date" in doctor
+
+
 def test_a_demo_leaves_a_real_database_alone(folder: Path) -> None:
     """A folder with a database that no demo made is refused, and nothing in it is touched."""
     call(folder, "keys", "create", "office", "--scope", "cases:read")

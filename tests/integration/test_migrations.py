@@ -30,6 +30,9 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "alerting_state",
     "channel_state",
     "outbox",
+    "lookup_state",
+    "place",
+    "rule_day",
 }
 
 

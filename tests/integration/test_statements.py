@@ -59,7 +59,7 @@ INSERT INTO tally (figure, category, stopped_on, cases, workdays_sum, judged, in
 SELECT 'stopped', category, date '2000-01-01' + n, 5, 10, 5, 5, 0
 FROM generate_series(1, 9800) AS n, unnest(ARRAY['I', 'II', 'III', 'IV', 'unknown']) AS category;
 ANALYZE;
-"""  # noqa: S608 - a constant
+"""
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ async def test_the_sweep_finds_what_is_due_by_its_index(
     filled: Connection, name: str, at: str
 ) -> None:
     """What is due next is read off the index by instant, however many are due at the same one."""
-    await filled.execute(f"UPDATE rebate_case SET next_alert_at = {at}; ANALYZE rebate_case")  # noqa: S608 - of the test
+    await filled.execute(f"UPDATE rebate_case SET next_alert_at = {at}; ANALYZE rebate_case")
 
     told = await plan(filled, name, *SWEEP[name])
 

@@ -41,7 +41,6 @@ from rebate_monitor.domain.assessment import (
     assess,
     judge,
     running_spans,
-    stages,
     verdict_at,
 )
 from rebate_monitor.domain.case import Case, Status
@@ -77,8 +76,8 @@ def judged(when: str, *events: CaseEvent, policy: Policy = HUNAN) -> Judgement:
 
 def stages_of(*events: CaseEvent, policy: Policy = HUNAN) -> list[tuple[str, int]]:
     """Return the stages of a case as names and workdays."""
-    case, assessment = assessed(*events, policy=policy)
-    return [(s.case_stage, s.workdays) for s in stages(case, assessment, published_calendar())]
+    _, assessment = assessed(*events, policy=policy)
+    return [(s.case_stage, s.workdays) for s in assessment.stages]
 
 
 class TestInstants:
@@ -520,17 +519,15 @@ class TestStages:
 
     def test_stage_values(self) -> None:
         """A stage is a value."""
-        case, assessment = assessed(accepted(MONDAY), reviewed(TUESDAY))
+        _, assessment = assessed(accepted(MONDAY), reviewed(TUESDAY))
 
-        assert (Stage(case_stage="review", workdays=1),) == stages(
-            case, assessment, published_calendar()
-        )
+        assert (Stage(case_stage="review", workdays=1),) == assessment.stages
 
     def test_unaccepted_case_has_none(self) -> None:
         """Without acceptance there is nothing to measure from, and no clock."""
         case, assessment = assessed(reviewed(MONDAY))
 
-        assert () == stages(case, assessment, published_calendar())
+        assert () == assessment.stages
         assert () == running_spans(case)
 
     def test_running_spans(self) -> None:
@@ -698,7 +695,7 @@ class TestProperties:
         """Up to the stop the stages make up the workdays, and no stage is negative."""
         policy = policy_with(stop_at=stop_at, counting=counting)
         case, assessment = assessed_stream(events, policy)
-        found = stages(case, assessment, published_calendar())
+        found = assessment.stages
 
         assert len(found) == len(case.milestones)
         assert all(stage.workdays >= 0 for stage in found)

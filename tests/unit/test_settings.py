@@ -9,6 +9,7 @@ from rebate_monitor.settings import VARIABLES, Settings, SettingsError, read_set
 
 URL = "postgresql://monitor:very-secret@db.example/rebates"
 KEY = "0123456789abcdef-admin"
+PASSWORD = "a-password-made-up"
 
 
 def refusal(environment: dict[str, str]) -> str:
@@ -38,6 +39,7 @@ def test_everything_told(tmp_path: Path) -> None:
         "REBATE_HOST": "0.0.0.0",  # noqa: S104 - a setting, nothing listens
         "REBATE_PORT": "9000",
         "REBATE_ADMIN_KEY": KEY,
+        "REBATE_READER_PASSWORD": PASSWORD,
         "REBATE_CONFIG": str(config),
         "REBATE_ANONYMOUS_READ": "0",
         "REBATE_MAX_AHEAD_SECONDS": "60",
@@ -56,6 +58,7 @@ def test_everything_told(tmp_path: Path) -> None:
             host="0.0.0.0",  # noqa: S104 - a setting, nothing listens
             port=9000,
             admin_key=KEY,
+            reader_password=PASSWORD,
             config=config,
             max_ahead=timedelta(minutes=1),
             database_connections=20,
@@ -114,6 +117,8 @@ BAD_VALUES = [
     ("REBATE_DATABASE_URL", "mysql://x", "must begin with postgresql://"),
     ("REBATE_ADMIN_KEY", "short", "must have at least 16 characters"),
     ("REBATE_ADMIN_KEY", " " * 20, "must have at least 16 characters"),
+    ("REBATE_READER_PASSWORD", "short", "must be at least 12 characters of printable ASCII"),
+    ("REBATE_READER_PASSWORD", "密码" * 8, "must be at least 12 characters of printable ASCII"),
 ]
 
 
@@ -123,7 +128,11 @@ def test_a_bad_value_is_named_with_its_rule(name: str, value: str, rule: str) ->
     assert f"{name}: {rule}" == refusal({name: value})
 
 
-SECRETS = [("REBATE_DATABASE_URL", "database_url", URL), ("REBATE_ADMIN_KEY", "admin_key", KEY)]
+SECRETS = [
+    ("REBATE_DATABASE_URL", "database_url", URL),
+    ("REBATE_ADMIN_KEY", "admin_key", KEY),
+    ("REBATE_READER_PASSWORD", "reader_password", PASSWORD),
+]
 
 
 @pytest.mark.parametrize(("name", "attribute", "secret"), SECRETS)
@@ -177,10 +186,11 @@ def test_what_is_no_secret_has_no_file_form() -> None:
 
 def test_secrets_are_not_in_the_repr() -> None:
     """Settings can be logged."""
-    text = repr(Settings(database_url=URL, admin_key=KEY))
+    text = repr(Settings(database_url=URL, admin_key=KEY, reader_password=PASSWORD))
 
     assert "secret" not in text
     assert KEY not in text
+    assert PASSWORD not in text
     assert "host='127.0.0.1'" in text
 
 

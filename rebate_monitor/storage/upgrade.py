@@ -1,0 +1,36 @@
+"""Bring a database to this version: migrations first, then the views and who reads them."""
+
+from dataclasses import dataclass
+
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.migrations import Migration, MigrationError, migrate, only_one
+from rebate_monitor.storage.reporting import (
+    ForeignSchemaError,
+    Reader,
+    prepare_reader,
+    refresh_views,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """What was done: migrations applied, views made anew or not, and the role that reads them."""
+
+    applied: tuple[Migration, ...]
+    views_made: bool
+    reader: Reader
+
+
+async def upgrade(database: Database, reader_password: str | None = None) -> Upgraded:
+    """Bring a database to this version; raise MigrationError, DatabaseAwayError.
+
+    With a password the role that reads the reporting views can log in with it.
+    """
+    applied = await migrate(database)
+    async with database.connection() as connection, only_one(connection):
+        try:
+            views_made = await refresh_views(connection)
+        except ForeignSchemaError as error:
+            raise MigrationError(str(error)) from error
+        reader = await prepare_reader(connection, reader_password)
+    return Upgraded(applied=applied, views_made=views_made, reader=reader)

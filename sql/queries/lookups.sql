@@ -1,0 +1,12 @@
+-- name: lock_lookups
+-- Two replicas that start together write one after the other.
+SELECT version FROM lookup_state FOR UPDATE
+
+-- name: drop_rule_days
+DELETE FROM rule_day
+
+-- name: drop_places
+DELETE FROM place
+
+-- name: note_lookups
+UPDATE lookup_state SET version = $1, link = $2
