@@ -1,21 +1,20 @@
 """The words of a notice: counts and offices, never a case, a taxpayer or an amount (DESIGN 7)."""
 
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
-from importlib import resources
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from rebate_monitor.alerting.channels.channel import Language
 from rebate_monitor.alerting.digest import Digest, Urgent
 from rebate_monitor.alerting.routes import UNKNOWN_CATEGORY
+from rebate_monitor.catalogue import Catalogue, Language, catalogue
 from rebate_monitor.domain.alert import BREACHED_LEVEL, AlertKind
 from rebate_monitor.domain.event import Category
-from rebate_monitor.domain.local_time import SHANGHAI, local_date
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.places import Place, Places
+
+TEXTS = "alerting/texts"
 
 
 class Text(NamedTuple):
@@ -23,56 +22,6 @@ class Text(NamedTuple):
 
     title: str
     lines: tuple[str, ...]
-
-
-class Count(int):
-    """A number that chooses words: `{n:workday|workdays}`."""
-
-    def __format__(self, forms: str) -> str:
-        """Return the first of two forms for one, the second for any other number."""
-        if "|" not in forms:
-            return super().__format__(forms)
-        one, many = forms.split("|")
-        return one if self == 1 else many
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
-    """The phrases of one language by `section.key`, and its names of the months."""
-
-    phrases: Mapping[str, str]
-    months: tuple[str, ...]
-
-    def say(self, key: str, **values: object) -> str:
-        """Fill a phrase; whole numbers may choose its words."""
-        counted = {k: Count(v) if isinstance(v, int) else v for k, v in values.items()}
-        return self.phrases[key].format(**counted)
-
-    def day(self, day: date, today: date) -> str:
-        """Write a date, with its year unless that is today's."""
-        key = "date" if day.year == today.year else "date_of_year"
-        month = self.months[day.month - 1]
-        return self.phrases[key].format(year=day.year, month=month, day=day.day)
-
-    def instant(self, instant: datetime, today: date) -> str:
-        """Write an instant in Asia/Shanghai, to the minute."""
-        return f"{self.day(local_date(instant), today)} {instant.astimezone(SHANGHAI):%H:%M}"
-
-
-@cache
-def catalogue(language: Language) -> Catalogue:
-    """Return the packaged catalogue of a language."""
-    file = resources.files("rebate_monitor") / "alerting" / "texts" / f"{language}.toml"
-    told = tomllib.loads(file.read_text("utf-8"))
-    return Catalogue(phrases=dict(_phrases(told)), months=tuple(told["months"]))
-
-
-def _phrases(told: Mapping[str, object], section: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in told.items():
-        if isinstance(value, dict):
-            yield from _phrases(value, f"{section}{key}.")
-        elif isinstance(value, str):
-            yield section + key, value
 
 
 def digest_link(link: str | None, digest: Digest) -> str | None:
@@ -94,7 +43,7 @@ def render(
     writer = _Writer(
         digest=digest,
         language=language,
-        words=catalogue(language),
+        words=catalogue(TEXTS, language),
         places=places,
         today=local_date(now),
     )
@@ -105,7 +54,7 @@ def render(
 
 def render_trial(channel: str, language: Language, now: datetime) -> Text:
     """Write the message of `rebate-monitor channel test`: a trial, nothing to do."""
-    words = catalogue(language)
+    words = catalogue(TEXTS, language)
     sent = words.instant(now, local_date(now))
     return Text(
         title=words.say("trial.title"),

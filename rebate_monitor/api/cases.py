@@ -27,12 +27,15 @@ from rebate_monitor.api.views import (
     case_summary_view,
     case_view,
     encode,
+    explanation_view,
 )
+from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.assessment import Verdict
-from rebate_monitor.domain.case import Status, known_at
+from rebate_monitor.domain.case import Case, Status, known_at
 from rebate_monitor.domain.event import CaseEvent, Category
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
+from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.storage.case_events import events_of_cases
 from rebate_monitor.storage.keys import Scope
 from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
@@ -45,17 +48,33 @@ async def get_case(request: web.Request) -> web.Response:
     principal = await require(request, Scope.CASES_READ)
     allow_only(request, ["at"])
     service = request.app[SERVICE]
-    at = parameter(request, "at", an_instant)
+    case, moment = await _case_at(request)
+    sensitive = principal.may(Scope.SENSITIVE_READ)
+    view = case_view(case, service.rulebook, moment, sensitive=sensitive)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def get_explanation(request: web.Request) -> web.Response:
+    """Answer one case's count taken apart by day, in Chinese or English, as of now or of `?at=`."""
+    await require(request, Scope.CASES_READ)
+    allow_only(request, ["at", "lang"])
+    language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
+    case, moment = await _case_at(request)
+    rulebook = request.app[SERVICE].rulebook
+    told = Explanation(case=case, rulebook=rulebook, now=moment, language=language)
+    return web.Response(body=encode(explanation_view(told)), content_type="application/json")
+
+
+async def _case_at(request: web.Request) -> tuple[Case, datetime]:
+    """Fold the case of the path from what had happened by the moment asked for."""
+    service, at = request.app[SERVICE], parameter(request, "at", an_instant)
     if at is not None:
         _check_in_calendar(service, at)
     case_id = request.match_info["case_id"]
     events = await _events_of_case(service, case_id)
     if at is not None:
         events = list(known_at(events, at))
-    case = service.rulebook.fold(case_id, events)
-    sensitive = principal.may(Scope.SENSITIVE_READ)
-    view = case_view(case, service.rulebook, at or service.now(), sensitive=sensitive)
-    return web.Response(body=encode(view), content_type="application/json")
+    return service.rulebook.fold(case_id, events), at or service.now()
 
 
 async def list_cases(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from rebate_monitor import __version__
 from rebate_monitor.api import views
 from rebate_monitor.api.alerts import HIGHEST_LEVEL, STATES
 from rebate_monitor.api.figures import GROUPINGS
+from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Status
@@ -33,6 +34,7 @@ PROBLEMS = {
 ANSWERS = (
     views.CaseView,
     views.CasesView,
+    views.ExplanationView,
     views.ReportView,
     views.PerformanceView,
     views.CalendarView,
@@ -157,6 +159,20 @@ def _paths() -> Json:
                 "cases",
                 parameters=[
                     _path_parameter("case_id", "The CloudEvents `subject`."),
+                    _query("at", {"type": "string", "format": "date-time"}, "Another moment."),
+                ],
+                problems=(404,),
+            )
+        },
+        "/v1/cases/{case_id}/explanation": {
+            "get": _get(
+                "explainCase",
+                "One case's count taken apart by calendar day, with the rules in words",
+                "ExplanationView",
+                "cases",
+                parameters=[
+                    _path_parameter("case_id", "The CloudEvents `subject`."),
+                    _query("lang", {"enum": list(Language)}, "Chinese unless told."),
                     _query("at", {"type": "string", "format": "date-time"}, "Another moment."),
                 ],
                 problems=(404,),

@@ -5,15 +5,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.alert import AlertKind, Resolution
 from rebate_monitor.domain.assessment import Assessment, Stage, judge
 from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import Category, RebateType, SuspensionReason
+from rebate_monitor.domain.explanation import Because
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import AppliedPolicy
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import CalendarDay, DayKind
+from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.writer import Report
 
@@ -90,6 +93,61 @@ class CasesView(msgspec.Struct, kw_only=True):
 
     cases: list[CaseSummaryView]
     next: str | None
+
+
+class ExplainedDayView(msgspec.Struct, kw_only=True):
+    """One calendar day: whether it was counted, why, and the workdays up to its end."""
+
+    date: date
+    counted: bool
+    because: Because
+    name: str | None
+    running_total: int
+
+
+class RuleView(msgspec.Struct, kw_only=True):
+    """A rule that was applied, by its name and in words."""
+
+    rule: str
+    text: str
+
+
+class NoticeView(msgspec.Struct, kw_only=True):
+    """A day off or make-up workday of the case, with the notice that says so."""
+
+    date: date
+    name: str
+    notice: str | None
+
+
+class CitedPolicyView(msgspec.Struct, kw_only=True):
+    """The policy that judges the case, and the words that it is cited by."""
+
+    id: str
+    title: str
+    citation: str
+    effective_from: date
+    effective_to: date | None
+    lapsed: bool
+
+
+class ExplanationView(msgspec.Struct, kw_only=True):
+    """A case's count taken apart, from acceptance to the stop or to now; counts are workdays."""
+
+    case_id: str
+    lang: Language
+    status: Status
+    verdict: VerdictName
+    provisional: bool
+    workdays: int | None
+    gross_workdays: int | None
+    paused_workdays: int | None
+    limit_workdays: int | None
+    due_date: date | None
+    days: list[ExplainedDayView]
+    rules: list[RuleView]
+    notices: list[NoticeView]
+    policy: CitedPolicyView | None
 
 
 class ResultView(msgspec.Struct, kw_only=True):
@@ -357,6 +415,55 @@ def _summary(
         breach_at=assessment.breach_at,
         anomalies=list(case.anomalies),
         events=case.events,
+    )
+
+
+def explanation_view(told: Explanation) -> ExplanationView:
+    """Lay an explanation out."""
+    judged, assessed = told.judgement, told.assessment
+    return ExplanationView(
+        case_id=told.case.case_id,
+        lang=told.language,
+        status=told.case.status,
+        verdict=judged.verdict,
+        provisional=judged.provisional,
+        workdays=judged.workdays,
+        gross_workdays=judged.gross_workdays,
+        paused_workdays=judged.paused_workdays,
+        limit_workdays=assessed.limit_workdays,
+        due_date=assessed.due_date,
+        days=[
+            ExplainedDayView(
+                date=day.date,
+                counted=day.counted,
+                because=day.because,
+                name=told.name(day),
+                running_total=day.running_total,
+            )
+            for day in told.days
+        ],
+        rules=[RuleView(rule=sentence.rule, text=sentence.text) for sentence in told.rules],
+        notices=[
+            NoticeView(date=day.date, name=told.holiday(day.name) or "", notice=day.notice)
+            for day in told.days
+            if day.name is not None
+        ],
+        policy=_cited(told),
+    )
+
+
+def _cited(told: Explanation) -> CitedPolicyView | None:
+    policy, cited = told.case.policy.policy, told.cited
+    if policy is None or cited is None:
+        return None
+    title, citation = cited
+    return CitedPolicyView(
+        id=policy.id,
+        title=title,
+        citation=citation,
+        effective_from=policy.effective_from,
+        effective_to=policy.effective_to,
+        lapsed=told.case.policy.lapsed,
     )
 
 

@@ -6,6 +6,7 @@ from rebate_monitor import __version__
 from rebate_monitor.cli.channel import channel
 from rebate_monitor.cli.demo import demo
 from rebate_monitor.cli.doctor import doctor
+from rebate_monitor.cli.explain import explain
 from rebate_monitor.cli.importing import import_file
 from rebate_monitor.cli.keys import keys
 from rebate_monitor.cli.maintenance import migrate_database, recompute_cases
@@ -40,6 +41,7 @@ for command in (
     migrate_database,
     import_file,
     simulate,
+    explain,
     keys,
     quarantine,
     channel,

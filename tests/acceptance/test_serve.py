@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cloud_events import accepted
+from cloud_events import accepted, event, ndjson
 from conftest import ADMIN_KEY
 from service_process import call, serving
 
@@ -214,7 +214,8 @@ async def test_the_demo_shows_moving_figures(folder: Path, session: aiohttp.Clie
 def test_help_lists_every_command(folder: Path) -> None:
     """The help of the command and of each subcommand can be read."""
     told = call(folder, "--help").stdout
-    names = ["demo", "serve", "migrate", "import", "simulate", "keys", "quarantine", "recompute"]
+    names = ["demo", "serve", "migrate", "import", "simulate", "explain", "keys"]
+    names += ["quarantine", "recompute"]
 
     assert [name for name in [*names, "doctor"] if f"  {name}" not in told] == []
     assert all(call(folder, name, "--help").returncode == 0 for name in names)
@@ -244,6 +245,26 @@ def test_the_doctor_finds_rows_of_other_rules(folder: Path, shared: Path) -> Non
 
     assert (1, 0) == (before.returncode, after.returncode)
     assert "run `rebate-monitor recompute`" in before.stdout
+
+
+def test_explain_takes_a_count_apart(folder: Path) -> None:
+    """A case is explained in both languages without a service; an unknown one is told."""
+    events = folder / "events.ndjson"
+    told = [
+        accepted("2026-02-13T10:00:00", category="I"),
+        event("voucher_issued", "2026-02-24T10:00:00"),
+    ]
+    events.write_bytes(ndjson(told))
+    call(folder, "import", str(events))
+    chinese = call(folder, "explain", "case-1").stdout
+    english = call(folder, "explain", "case-1", "--lang", "en").stdout
+    unknown = call(folder, "explain", "case-9")
+
+    assert "2026-02-14 周六" in chinese
+    assert "判定：限时办结，2个工作日，未超过3个。" in chinese
+    assert "make-up workday" in english
+    assert "Verdict: met, 2 workdays are not more than 3." in english
+    assert (1, True) == (unknown.returncode, "'case-9' has been received" in unknown.stderr)
 
 
 def test_migrate_prepares_the_reader(folder: Path) -> None:

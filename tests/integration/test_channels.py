@@ -40,7 +40,6 @@ from rebate_monitor.alerting.channels.channel import (
     EmailConnection,
     FeishuConnection,
     Hours,
-    Language,
     MailSecurity,
     WebhookConnection,
     WecomConnection,
@@ -51,6 +50,7 @@ from rebate_monitor.alerting.channels.http import open_session
 from rebate_monitor.alerting.channels.layout import Layout, fitted, lay_out
 from rebate_monitor.alerting.channels.message import DeliveryError, Message, Sender
 from rebate_monitor.alerting.channels.robot import scrubbed
+from rebate_monitor.catalogue import Language
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "notifications.md"
 KEY, TOKEN, SECRET = "key/of+the=robot", "token-of-the-robot", "secret-of-the-robot"

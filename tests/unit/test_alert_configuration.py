@@ -15,7 +15,6 @@ from rebate_monitor.alerting.channels.channel import (
     EmailConnection,
     FeishuConnection,
     Hours,
-    Language,
     MailSecurity,
     WebhookConnection,
     WecomConnection,
@@ -26,6 +25,7 @@ from rebate_monitor.alerting.configuration import (
     alert_settings,
 )
 from rebate_monitor.alerting.routes import Route
+from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.places import places

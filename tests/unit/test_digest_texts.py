@@ -7,16 +7,9 @@ from datetime import date, datetime
 
 import pytest
 
-from rebate_monitor.alerting.channels.channel import Language
 from rebate_monitor.alerting.digest import Digest, Urgent
-from rebate_monitor.alerting.texts import (
-    Catalogue,
-    Count,
-    catalogue,
-    digest_link,
-    render,
-    render_trial,
-)
+from rebate_monitor.alerting.texts import TEXTS, digest_link, render, render_trial
+from rebate_monitor.catalogue import Catalogue, Count, Language, catalogue
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.places import places
@@ -248,7 +241,7 @@ def fields_of(phrase: str) -> set[str]:
 
 def test_catalogues_have_the_same_keys_and_placeholders() -> None:
     """Whatever one language says the other says with the same values."""
-    zh, en = catalogue(ZH), catalogue(EN)
+    zh, en = catalogue(TEXTS, ZH), catalogue(TEXTS, EN)
 
     assert zh.phrases.keys() == en.phrases.keys()
     assert {key: fields_of(phrase) for key, phrase in zh.phrases.items()} == {
@@ -260,14 +253,15 @@ def test_catalogues_have_the_same_keys_and_placeholders() -> None:
 @pytest.mark.parametrize("section", ["title", "next"])
 def test_every_kind_has_its_phrases(section: str) -> None:
     """A kind of alert without a title or a next step cannot be added."""
-    keys = {key.split(".")[1] for key in catalogue(ZH).phrases if key.startswith(f"{section}.")}
+    phrases = catalogue(TEXTS, ZH).phrases
+    keys = {key.split(".")[1] for key in phrases if key.startswith(f"{section}.")}
 
     assert set(AlertKind) == keys - {"corrected_step"}
 
 
 def test_placeholders_tell_of_nobody() -> None:
     """No phrase has a place for a case, a taxpayer or an amount."""
-    told = set().union(*map(fields_of, catalogue(ZH).phrases.values()))
+    told = set().union(*map(fields_of, catalogue(TEXTS, ZH).phrases.values()))
 
     assert {
         "acknowledged", "categories", "category", "channel", "city", "count", "day", "days", "due",

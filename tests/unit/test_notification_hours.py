@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from rebate_monitor.alerting.channels.channel import (
     Channel,
     Hours,
-    Language,
     WecomConnection,
 )
 from rebate_monitor.alerting.hours import is_open, window_start
 from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.local_time import SHANGHAI, NaiveInstantError
 
 CALENDAR = work_calendar()

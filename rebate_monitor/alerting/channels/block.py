@@ -17,12 +17,12 @@ from rebate_monitor.alerting.channels.channel import (
     EmailConnection,
     FeishuConnection,
     Hours,
-    Language,
     MailSecurity,
     WebhookConnection,
     WecomConnection,
 )
 from rebate_monitor.alerting.fields import base_address, convert_fields, web_address
+from rebate_monitor.catalogue import Language
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=2000)]
 ATOM = r"[0-9A-Za-z.!#$%&'*+/=?^_`{|}~-]"

@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from rebate_monitor.catalogue import Language
+
 
 class ChannelType(StrEnum):
     """The outside systems that can be notified."""
@@ -14,13 +16,6 @@ class ChannelType(StrEnum):
     DINGTALK = "dingtalk"
     FEISHU = "feishu"
     EMAIL = "email"
-
-
-class Language(StrEnum):
-    """The languages that messages are written in."""
-
-    ZH = "zh"
-    EN = "en"
 
 
 class MailSecurity(StrEnum):

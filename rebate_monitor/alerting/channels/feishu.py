@@ -17,11 +17,12 @@ from urllib.parse import quote
 import aiohttp
 import msgspec
 
-from rebate_monitor.alerting.channels.channel import FeishuConnection, Language
+from rebate_monitor.alerting.channels.channel import FeishuConnection
 from rebate_monitor.alerting.channels.http import Post
 from rebate_monitor.alerting.channels.layout import Layout, fitted, lay_out
 from rebate_monitor.alerting.channels.message import Message
 from rebate_monitor.alerting.channels.robot import Verdict, tell_robot
+from rebate_monitor.catalogue import Language
 
 MAX_BODY = 20_000
 LOCALES = {Language.ZH: "zh_cn", Language.EN: "en_us"}
