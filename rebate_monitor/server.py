@@ -171,7 +171,7 @@ async def publishing(service: Service, port: int) -> None:
     published = asyncio.Event()
 
     async def publish() -> None:
-        if await lookups.publish(service.database):
+        if await lookups.publish(service.database, service.now()):
             log.info("lookups.published")
         published.set()
 

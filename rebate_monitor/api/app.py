@@ -42,6 +42,7 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get("/v1/cases", cases.list_cases)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}", cases.get_case)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}/explanation", cases.get_explanation)
+    app.router.add_get(r"/v1/cases/{case_id:[^/]+}/history", cases.get_history)
     app.router.add_get("/v1/performance", figures.get_performance)
     app.router.add_get("/v1/calendar", figures.get_calendar)
     app.router.add_get("/v1/policies", figures.get_policies)

@@ -1,7 +1,9 @@
 """GET /v1/cases and /v1/cases/{case_id}: every answer is folded from the stored events."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -28,53 +30,123 @@ from rebate_monitor.api.views import (
     case_view,
     encode,
     explanation_view,
+    history_view,
 )
 from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.assessment import Verdict
-from rebate_monitor.domain.case import Case, Status, known_at
+from rebate_monitor.domain.case import Case, Status, happened_by
 from rebate_monitor.domain.event import CaseEvent, Category
+from rebate_monitor.domain.known_then import KnownRules, Receipt, history, received_by, rules_at
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.explaining.explain import Explanation
-from rebate_monitor.storage.case_events import events_of_cases
+from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
+from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import Scope
 from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
+from rebate_monitor.storage.rulebooks import known_rules
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+NOTHING_RECEIVED = "no event of this case has been received"
 
 
 async def get_case(request: web.Request) -> web.Response:
-    """Answer one case, as of now or of `?at=`."""
+    """Answer one case, as of now, of `?at=`, or as known at `?known_at=`."""
     principal = await require(request, Scope.CASES_READ)
-    allow_only(request, ["at"])
-    service = request.app[SERVICE]
-    case, moment = await _case_at(request)
+    allow_only(request, ["at", "known_at"])
+    asked = await _asked_case(request)
     sensitive = principal.may(Scope.SENSITIVE_READ)
-    view = case_view(case, service.rulebook, moment, sensitive=sensitive)
+    view = case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive)
     return web.Response(body=encode(view), content_type="application/json")
 
 
 async def get_explanation(request: web.Request) -> web.Response:
     """Answer one case's count taken apart by day, in Chinese or English, as of now or of `?at=`."""
     await require(request, Scope.CASES_READ)
-    allow_only(request, ["at", "lang"])
+    allow_only(request, ["at", "known_at", "lang"])
     language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
-    case, moment = await _case_at(request)
-    rulebook = request.app[SERVICE].rulebook
-    told = Explanation(case=case, rulebook=rulebook, now=moment, language=language)
+    asked = await _asked_case(request)
+    told = Explanation(
+        case=asked.case, rulebook=asked.rulebook, now=asked.moment, language=language
+    )
     return web.Response(body=encode(explanation_view(told)), content_type="application/json")
 
 
-async def _case_at(request: web.Request) -> tuple[Case, datetime]:
-    """Fold the case of the path from what had happened by the moment asked for."""
-    service, at = request.app[SERVICE], parameter(request, "at", an_instant)
-    if at is not None:
-        _check_in_calendar(service, at)
-    case_id = request.match_info["case_id"]
-    events = await _events_of_case(service, case_id)
-    if at is not None:
-        events = list(known_at(events, at))
-    return service.rulebook.fold(case_id, events), at or service.now()
+async def get_history(request: web.Request) -> web.Response:
+    """Answer how the belief about a case changed, when that became known, and why."""
+    await require(request, Scope.CASES_READ)
+    allow_only(request, [])
+    service, case_id = request.app[SERVICE], request.match_info["case_id"]
+    receipts, known = await _knowledge(service, case_id)
+    view = history_view(case_id, history(case_id, receipts, known, service.now()))
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """A case as it is asked for: what it folds to, the rules, and the moment of judging."""
+
+    case: Case
+    rulebook: Rulebook
+    moment: datetime
+
+
+async def _asked_case(request: web.Request) -> _Asked:
+    """Fold the case of the path from what had happened, or was known, by the moments asked for."""
+    service = request.app[SERVICE]
+    at, known_at = (_instant_in_calendar(request, name) for name in ("at", "known_at"))
+    case_id, rulebook = request.match_info["case_id"], service.rulebook
+    if known_at is None:
+        events: Sequence[CaseEvent] = await _events_of_case(service, case_id)
+    else:
+        receipts, known = await _knowledge(service, case_id)
+        events, rulebook = received_by(receipts, known_at), rules_at(known, known_at)
+        if not events:
+            raise NotFoundProblem("no event of this case had been received by then")
+    case = rulebook.fold(case_id, happened_by(events, at) if at else events)
+    return _Asked(case=case, rulebook=rulebook, moment=at or known_at or service.now())
+
+
+async def _events_of_case(service: Service, case_id: str) -> list[CaseEvent]:
+    async with _reading(service, case_id) as connection:
+        stored = await events_of_cases(connection, [case_id])
+    if not stored:
+        raise NotFoundProblem(NOTHING_RECEIVED)
+    return [known.event for known in stored[case_id]]
+
+
+async def _knowledge(service: Service, case_id: str) -> tuple[list[Receipt], list[KnownRules]]:
+    """Read what came of a case and when, and the rules that the service ever went by."""
+    async with _reading(service, case_id) as connection:
+        receipts = await receipts_of_case(connection, case_id)
+        known = await known_rules(connection, service.rulebook)
+    if not receipts:
+        raise NotFoundProblem(NOTHING_RECEIVED)
+    return receipts, known
+
+
+@asynccontextmanager
+async def _reading(service: Service, case_id: str) -> AsyncIterator[Connection]:
+    """Lend one moment of the database; PostgreSQL takes no U+0000, and no case has one."""
+    if "\x00" in case_id:
+        raise NotFoundProblem(NOTHING_RECEIVED)
+    async with service.database.transaction(snapshot=True) as connection:
+        yield connection
+
+
+def _instant_in_calendar(request: web.Request, name: str) -> datetime | None:
+    calendar = request.app[SERVICE].rulebook.calendar
+    at = parameter(request, name, an_instant)
+    if at is None:
+        return None
+    try:
+        inside = calendar.first <= local_date(at) <= calendar.last
+    except OverflowError:
+        inside = False
+    if not inside:
+        raise InvalidProblem(f"{name}: must lie from {calendar.first} to {calendar.last}")
+    return at
 
 
 async def list_cases(request: web.Request) -> web.Response:
@@ -90,26 +162,6 @@ async def list_cases(request: web.Request) -> web.Response:
     sensitive = principal.may(Scope.SENSITIVE_READ)
     view = await _page(service, _filter(request), after, limit, sensitive=sensitive)
     return web.Response(body=encode(view), content_type="application/json")
-
-
-async def _events_of_case(service: Service, case_id: str) -> list[CaseEvent]:
-    if "\x00" in case_id:
-        raise NotFoundProblem("no event of this case has been received")
-    async with service.database.connection() as connection:
-        stored = await events_of_cases(connection, [case_id])
-    if not stored:
-        raise NotFoundProblem("no event of this case has been received")
-    return [known.event for known in stored[case_id]]
-
-
-def _check_in_calendar(service: Service, at: datetime) -> None:
-    calendar = service.rulebook.calendar
-    try:
-        inside = calendar.first <= local_date(at) <= calendar.last
-    except OverflowError:
-        inside = False
-    if not inside:
-        raise InvalidProblem(f"at: must lie from {calendar.first} to {calendar.last}")
 
 
 def _filter(request: web.Request) -> CaseFilter:

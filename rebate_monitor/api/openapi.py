@@ -31,10 +31,12 @@ PROBLEMS = {
     422: "An event or a parameter breaks a rule.",
     503: "The database is away: send the same again after `Retry-After`.",
 }
+SUBJECT = "The CloudEvents `subject`."
 ANSWERS = (
     views.CaseView,
     views.CasesView,
     views.ExplanationView,
+    views.HistoryView,
     views.ReportView,
     views.PerformanceView,
     views.CalendarView,
@@ -157,10 +159,7 @@ def _paths() -> Json:
                 "One case as of now, or of another moment",
                 "CaseView",
                 "cases",
-                parameters=[
-                    _path_parameter("case_id", "The CloudEvents `subject`."),
-                    _query("at", {"type": "string", "format": "date-time"}, "Another moment."),
-                ],
+                parameters=[_path_parameter("case_id", SUBJECT), *_moments()],
                 problems=(404,),
             )
         },
@@ -171,10 +170,20 @@ def _paths() -> Json:
                 "ExplanationView",
                 "cases",
                 parameters=[
-                    _path_parameter("case_id", "The CloudEvents `subject`."),
+                    _path_parameter("case_id", SUBJECT),
                     _query("lang", {"enum": list(Language)}, "Chinese unless told."),
-                    _query("at", {"type": "string", "format": "date-time"}, "Another moment."),
+                    *_moments(),
                 ],
+                problems=(404,),
+            )
+        },
+        "/v1/cases/{case_id}/history": {
+            "get": _get(
+                "getHistory",
+                "How the belief about a case changed, when that became known, and why",
+                "HistoryView",
+                "cases",
+                parameters=[_path_parameter("case_id", SUBJECT)],
                 problems=(404,),
             )
         },
@@ -381,6 +390,14 @@ def _page_parameters() -> list[Json]:
     return [
         _query("limit", limit, "How many at most."),
         _query("cursor", {"type": "string"}, "The `next` of an earlier page."),
+    ]
+
+
+def _moments() -> list[Json]:
+    instant = {"type": "string", "format": "date-time"}
+    return [
+        _query("at", instant, "Another moment: what had happened by then, judged then."),
+        _query("known_at", instant, "As known then: by what had arrived, by the rules of then."),
     ]
 
 

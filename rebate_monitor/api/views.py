@@ -1,5 +1,6 @@
 """What the API answers, as types: the JSON and the OpenAPI document are both made from them."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -10,8 +11,9 @@ from rebate_monitor.domain.alert import AlertKind, Resolution
 from rebate_monitor.domain.assessment import Assessment, Stage, judge
 from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
-from rebate_monitor.domain.event import Category, RebateType, SuspensionReason
+from rebate_monitor.domain.event import CaseEvent, Category, RebateType, SuspensionReason
 from rebate_monitor.domain.explanation import Because
+from rebate_monitor.domain.known_then import Belief
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import AppliedPolicy
 from rebate_monitor.domain.rulebook import Rulebook
@@ -148,6 +150,39 @@ class ExplanationView(msgspec.Struct, kw_only=True):
     rules: list[RuleView]
     notices: list[NoticeView]
     policy: CitedPolicyView | None
+
+
+class ArrivedView(msgspec.Struct, kw_only=True):
+    """An event that changed what was believed."""
+
+    source: str
+    id: str
+    type: str
+    time: datetime
+
+
+class BeliefView(msgspec.Struct, kw_only=True):
+    """What was believed of a case from `known_at` on, and what made it so.
+
+    `because` is `event` (then `events` arrived at that moment), `policy` or `calendar` (then
+    `version` came into use), or `time`. `workdays` is null while the clock runs.
+    """
+
+    known_at: datetime
+    verdict: VerdictName
+    status: Status
+    normal: bool
+    workdays: int | None
+    because: Literal["event", "policy", "calendar", "time"]
+    events: list[ArrivedView]
+    version: str | None
+
+
+class HistoryView(msgspec.Struct, kw_only=True):
+    """How the belief about a case changed, the first belief first."""
+
+    case_id: str
+    changes: list[BeliefView]
 
 
 class ResultView(msgspec.Struct, kw_only=True):
@@ -416,6 +451,45 @@ def _summary(
         anomalies=list(case.anomalies),
         events=case.events,
     )
+
+
+def history_view(case_id: str, beliefs: Iterable[Belief]) -> HistoryView:
+    """Lay the beliefs about a case out."""
+    return HistoryView(case_id=case_id, changes=[_belief(belief) for belief in beliefs])
+
+
+def _belief(belief: Belief) -> BeliefView:
+    return BeliefView(
+        known_at=local(belief.known_at),
+        verdict=belief.verdict,
+        status=belief.status,
+        normal=belief.normal,
+        workdays=belief.workdays,
+        because=_because(belief),
+        events=[
+            ArrivedView(
+                source=event.source,
+                id=event.id,
+                type=event.event_type.value,
+                time=local(event.time),
+            )
+            for event in belief.events
+        ],
+        version=None if belief.events else belief.policy or belief.calendar,
+    )
+
+
+def _arrived(event: CaseEvent) -> ArrivedView:
+    kind = event.event_type.value
+    return ArrivedView(source=event.source, id=event.id, type=kind, time=local(event.time))
+
+
+def _because(belief: Belief) -> Literal["event", "policy", "calendar", "time"]:
+    if belief.events:
+        return "event"
+    if belief.policy is not None:
+        return "policy"
+    return "time" if belief.calendar is None else "calendar"
 
 
 def explanation_view(told: Explanation) -> ExplanationView:

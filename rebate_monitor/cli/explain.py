@@ -10,7 +10,7 @@ from rich.table import Table
 from rebate_monitor.api.parameters import an_instant
 from rebate_monitor.catalogue import Language
 from rebate_monitor.cli import session
-from rebate_monitor.domain.case import known_at
+from rebate_monitor.domain.case import happened_by
 from rebate_monitor.domain.explanation import ExplainedDay
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.server import rulebook, utc_now
@@ -53,7 +53,7 @@ async def _explanation(
     if not stored:
         raise click.ClickException(f"no event of the case {case_id!r} has been received")
     events = [known.event for known in stored]
-    case = rules.fold(case_id, known_at(events, at) if at else events)
+    case = rules.fold(case_id, happened_by(events, at) if at else events)
     return Explanation(case=case, rulebook=rules, now=at or utc_now(), language=language)
 
 

@@ -139,7 +139,7 @@ def fold(case_id: str, events: Iterable[CaseEvent], policies: PolicyBook) -> Cas
     )
 
 
-def known_at(events: Iterable[CaseEvent], instant: datetime) -> tuple[CaseEvent, ...]:
+def happened_by(events: Iterable[CaseEvent], instant: datetime) -> tuple[CaseEvent, ...]:
     """Return the events whose time is not after an instant (DESIGN 5, `?at=`)."""
     return tuple(event for event in events if event.time <= instant)
 

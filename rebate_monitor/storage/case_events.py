@@ -20,11 +20,13 @@ from rebate_monitor.domain.event import (
     Retracted,
     Suspended,
 )
+from rebate_monitor.domain.known_then import Receipt
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
 EVENTS_OF_CASES = statement("events_of_cases")
 APPEND_EVENTS = statement("append_events")
+RECEIPTS_OF_CASES = statement("receipts_of_cases")
 
 ATTRIBUTE_NAMES = tuple(field.name for field in fields(Attributes))
 
@@ -109,6 +111,23 @@ async def events_of_cases(
     found: dict[str, list[StoredEvent]] = {}
     for row in await connection.fetch(EVENTS_OF_CASES, list(case_ids)):
         found.setdefault(row["case_id"], []).append(_stored_event(row))
+    return found
+
+
+async def receipts_of_case(connection: Connection, case_id: str) -> list[Receipt]:
+    """Return every stored event of a case with the moment of its arrival, in no order."""
+    found = await receipts_of_cases(connection, [case_id])
+    return found.get(case_id, [])
+
+
+async def receipts_of_cases(
+    connection: Connection, case_ids: Iterable[str]
+) -> dict[str, list[Receipt]]:
+    """Return every stored event of these cases with the moment of its arrival, in no order."""
+    found: dict[str, list[Receipt]] = {}
+    for row in await connection.fetch(RECEIPTS_OF_CASES, list(case_ids)):
+        receipt = Receipt(received_at=row["received_at"], event=_stored_event(row).event)
+        found.setdefault(row["case_id"], []).append(receipt)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import CalendarDay
 from rebate_monitor.places import Place, Places
 from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.rulebooks import note_rulebook
 from rebate_monitor.storage.statements import statement
 
 LOCK_LOOKUPS = statement("lock_lookups")
@@ -35,13 +37,15 @@ class Lookups:
             for day in calendar.days(calendar.first, calendar.last)
         ]
         self._places = [*_place_rows(places.cities.values()), *_place_rows(places.offices.values())]
-        self._link = link
+        self._rulebook, self._link = rulebook, link
         self._version = _digest([*self._days, *self._places, (link,)])
 
-    async def publish(self, database: Database) -> bool:
+    async def publish(self, database: Database, now: datetime) -> bool:
         """Write them where the stored ones differ; say whether they did."""
         async with database.transaction() as connection:
-            if await connection.fetchval(LOCK_LOOKUPS) == self._version:
+            stored = await connection.fetchval(LOCK_LOOKUPS)
+            await note_rulebook(connection, self._rulebook, now)
+            if stored == self._version:
                 return False
             await connection.execute(DROP_RULE_DAYS)
             await connection.execute(DROP_PLACES)

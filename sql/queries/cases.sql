@@ -91,3 +91,9 @@ WHERE case_id = ANY ($1::text[])
 -- name: case_ids_after
 -- Every case in pages, for a recompute.
 SELECT case_id FROM rebate_case WHERE case_id > $1 ORDER BY case_id LIMIT $2
+
+-- name: receipts_of_cases
+-- Every event of some cases with the moment at which it came.
+SELECT case_id, source, id, event_type, time, data, digest, received_at
+FROM case_event
+WHERE case_id = ANY ($1::text[])

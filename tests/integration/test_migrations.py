@@ -33,6 +33,7 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "lookup_state",
     "place",
     "rule_day",
+    "rulebook_version",
 }
 
 

@@ -42,7 +42,7 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def published(service: Service) -> None:
     """Publish the rules and names, as the service does at its start."""
-    await lookups(service).publish(service.database)
+    await lookups(service).publish(service.database, service.now())
 
 
 def lookups(service: Service, places: Places | None = None) -> Lookups:
@@ -377,9 +377,9 @@ async def test_rules_are_published_once(service: Service, database: Database) ->
         cities={"430100": Place(code="430100", name_zh="星城", name_en="Star City")}, offices={}
     )
 
-    assert await lookups(service).publish(database)
-    assert not await lookups(service).publish(database)
-    assert await lookups(service, renamed).publish(database)
+    assert await lookups(service).publish(database, service.now())
+    assert not await lookups(service).publish(database, service.now())
+    assert await lookups(service, renamed).publish(database, service.now())
     assert [("星城",), ("其他",)] == [
         tuple(row) for row in await rows(database, "SELECT name_zh FROM reporting.city")
     ]
@@ -389,14 +389,16 @@ async def test_two_replicas_publish_one_after_the_other(
     service: Service, database: Database
 ) -> None:
     """Of replicas that start together one writes, and the others find it done."""
-    told = await asyncio.gather(*(lookups(service).publish(database) for _ in range(4)))
+    told = await asyncio.gather(
+        *(lookups(service).publish(database, service.now()) for _ in range(4))
+    )
 
     assert [False, False, False, True] == sorted(told)
 
 
 async def test_days_are_those_of_the_calendar(service: Service, database: Database) -> None:
     """W, kind and targets of a day are what the service goes by, and the link is the one told."""
-    await lookups(service).publish(database)
+    await lookups(service).publish(database, service.now())
     calendar = service.rulebook.calendar
     told = await rows(
         database,

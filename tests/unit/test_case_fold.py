@@ -47,7 +47,7 @@ from rebate_monitor.domain.case import (
     Status,
     Suspension,
     fold,
-    known_at,
+    happened_by,
 )
 from rebate_monitor.domain.event import (
     Approved,
@@ -769,7 +769,7 @@ class TestOrder:
         """Of another moment only the events up to and including that instant are known."""
         events = [accepted(MONDAY), suspended(TUESDAY), resumed(WEDNESDAY)]
 
-        assert tuple(events[:2]) == known_at(events, instant(TUESDAY))
+        assert tuple(events[:2]) == happened_by(events, instant(TUESDAY))
 
 
 class TestPolicyOfACase:
