@@ -8,10 +8,10 @@ WORKERS ?= auto
 COVER  := $(if $(filter tests,$(TESTS)),--cov=rebate_monitor.domain --cov-branch --cov-fail-under=100)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench dashboards pictures clean secrets
 
 help: ## Show what can be made.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 $(BIN)/rebate-monitor: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ demo: $(BIN)/rebate-monitor ## Run the service with a simulated province, ready 
 	$(BIN)/rebate-monitor demo
 
 test: lint ## Run every check and every test.
-	$(BIN)/python -m pytest -n $(WORKERS) $(TESTS) $(COVER)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(COVER)
 
 lint: $(VENV)/.dev ## Check style, types and the architecture.
 	$(BIN)/ruff check .
@@ -40,6 +40,15 @@ format: $(VENV)/.dev ## Put the code into its format.
 
 bench: $(VENV)/.dev ## Measure both sides of each ratio and print them.
 	$(BIN)/python -m benchmarks
+
+dashboards: $(VENV)/.dev ## Make the English dashboards from the Chinese ones.
+	$(BIN)/python -m grafana.panels twin
+
+pictures: $(VENV)/.dev ## Draw what the dashboards show of the demo.
+	$(BIN)/python -m grafana.panels preview
+
+secrets: ## Make the secrets of docker-compose.yml; what is there stays.
+	deploy/secrets.sh
 
 clean: ## Remove what was built here.
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

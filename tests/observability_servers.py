@@ -14,6 +14,7 @@ import aiohttp
 import yaml
 
 from conftest import need
+from grafana.panels.stack import hasty_rules
 
 Json = dict[str, Any]
 Found = TypeVar("Found")
@@ -59,19 +60,6 @@ def write(path: Path, content: Json) -> Path:
     """Write a YAML file."""
     path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     return path
-
-
-def hasty_rules(folder: Path) -> list[str]:
-    """Copy the shipped rules, with nothing changed but the waiting: for and keep_firing_for."""
-    copies = []
-    for source in sorted(RULES.glob("*.yml")):
-        rules = load(source)
-        for rule in (rule for group in rules["groups"] for rule in group["rules"]):
-            if "alert" in rule:
-                rule["for"] = "0s"
-                rule.pop("keep_firing_for", None)
-        copies.append(str(write(folder / source.name, rules)))
-    return copies
 
 
 @contextmanager

@@ -6,7 +6,7 @@ SELECT pg_database_size(current_database()) AS size_bytes,
        (SELECT max(number) FROM schema_migration) AS migration;
 
 CREATE VIEW reporting.table_size AS
-SELECT relname AS table_name, pg_total_relation_size(oid) AS size_bytes,
-       greatest(reltuples, 0)::bigint AS estimated_rows
-FROM pg_class
-WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace;
+SELECT relname AS table_name, pg_total_relation_size(relid) AS size_bytes,
+       n_live_tup AS estimated_rows
+FROM pg_stat_user_tables
+WHERE schemaname = 'public';

@@ -202,6 +202,13 @@ def test_readme_names_every_alert(alert: str) -> None:
     assert f"| [{alert}](docs/alerts.md#{slug(alert)}) | {severity} |" in readme
 
 
+def test_operations_say_where_to_look_first() -> None:
+    """Every alert stands in the table of first looks, and no other name does."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+    assert set(ALERTS) == set(re.findall(r"\bRebate[A-Z]\w+", text.split("## Alerts")[1]))
+
+
 def exported(exposition: str) -> dict[str, set[str]]:
     """Return every series name that a scrape can hold, with the labels that were seen on it."""
     found: dict[str, set[str]] = {}

@@ -1,0 +1,1 @@
+"""What reads the dashboards as Grafana would: their twins, queries, answers and pictures."""
