@@ -6,7 +6,15 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from rebate_monitor.api import alerts, cases, events, figures, operations, quarantine
+from rebate_monitor.api import (
+    alerts,
+    cases,
+    events,
+    figures,
+    operations,
+    quarantine,
+    what_if,
+)
 from rebate_monitor.api.in_flight import IN_FLIGHT, InFlight
 from rebate_monitor.api.problems import (
     ProblemError,
@@ -44,6 +52,7 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}/explanation", cases.get_explanation)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}/history", cases.get_history)
     app.router.add_get("/v1/performance", figures.get_performance)
+    app.router.add_post("/v1/what-if", what_if.post_what_if)
     app.router.add_get("/v1/calendar", figures.get_calendar)
     app.router.add_get("/v1/policies", figures.get_policies)
     app.router.add_get("/v1/alerts", alerts.get_alerts)

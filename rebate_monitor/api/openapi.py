@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rebate_monitor import __version__
-from rebate_monitor.api import views
+from rebate_monitor.api import views, what_if
 from rebate_monitor.api.alerts import HIGHEST_LEVEL, STATES
 from rebate_monitor.api.figures import GROUPINGS
 from rebate_monitor.catalogue import Language
@@ -44,6 +44,8 @@ ANSWERS = (
     views.AlertsView,
     views.AcknowledgementTold,
     views.SupervisionView,
+    what_if.WhatIfTold,
+    what_if.WhatIfView,
     views.QuarantineView,
     views.HealthView,
     views.ProblemView,
@@ -197,6 +199,7 @@ def _paths() -> Json:
             )
         },
         "/v1/alerts/{alert_id}/ack": {"post": _post_acknowledgement()},
+        "/v1/what-if": {"post": _post_what_if()},
         "/v1/supervision": {
             "get": _get(
                 "getSupervision",
@@ -286,6 +289,25 @@ def _post_events() -> Json:
             "201": report,
             "207": report,
             **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+        },
+    }
+
+
+def _post_what_if() -> Json:
+    told: Json = {"$ref": "#/components/schemas/WhatIfTold"}
+    view: Json = {"$ref": "#/components/schemas/WhatIfView"}
+    return {
+        "operationId": "whatIf",
+        "summary": "Try other limits, policies or a calendar on stored cases; nothing is written",
+        "tags": ["figures"],
+        "security": [{"key": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
+        "responses": {
+            "200": {
+                "description": "What would change.",
+                "content": {"application/json": {"schema": view}},
+            },
+            **_problems(400, 401, 403, 413, 415, 422, 503),
         },
     }
 

@@ -14,6 +14,7 @@ from rebate_monitor.cli.outbox import outbox
 from rebate_monitor.cli.quarantine import quarantine
 from rebate_monitor.cli.serve import serve
 from rebate_monitor.cli.simulate import simulate
+from rebate_monitor.cli.what_if import what_if
 
 
 class InOrder(click.Group):
@@ -42,6 +43,7 @@ for command in (
     import_file,
     simulate,
     explain,
+    what_if,
     keys,
     quarantine,
     channel,

@@ -267,6 +267,23 @@ def test_explain_takes_a_count_apart(folder: Path) -> None:
     assert (1, True) == (unknown.returncode, "'case-9' has been received" in unknown.stderr)
 
 
+def test_what_if_on_the_real_log(folder: Path, shared: Path) -> None:
+    """From 4 to 3 workdays for everybody: counted, listed case by case, and nothing written."""
+    call(folder, "import", str(shared / "data" / "permit_receipts.ndjson"))
+    listed = folder / "changes.csv"
+    period = ("--from", "2023-11-01", "--to", "2025-02-28")
+    told = call(folder, "what-if", "--limit", "3", *period, "--csv", str(listed)).stdout
+    nothing = call(folder, "what-if", *period)
+    deep = call(folder, "doctor", "--deep")
+    rows = listed.read_text("utf-8-sig").splitlines()
+
+    assert "1,434 cases accepted from 2023-11-01 to 2025-02-28" in told
+    assert f"{len(rows) - 1:,} cases come out otherwise" in told
+    assert f"{sum('breach_made' in row for row in rows):,} become late" in told
+    assert (1, True) == (nothing.returncode, "nothing is proposed" in nothing.stderr)
+    assert deep.returncode == 0
+
+
 def test_migrate_prepares_the_reader(folder: Path) -> None:
     """`migrate` says what it has done, and with a password that the reader can log in."""
     first = call(folder, "migrate").stdout

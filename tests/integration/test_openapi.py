@@ -61,6 +61,7 @@ async def test_operations_have_names_of_their_own(document: Json) -> None:
     assert all(operation["summary"] for operation in operations)
 
 
+NOVEMBER = {"from": "2026-11-01", "to": "2026-11-30"}
 REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "case": ("get", "/v1/cases/case-1", {}),
     "case-at": ("get", "/v1/cases/case-1?at=2026-11-18T00:00:00Z", {}),
@@ -77,6 +78,9 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "cases": ("get", "/v1/cases", {}),
     "cases-page": ("get", "/v1/cases?limit=1", {}),
     "cases-422": ("get", "/v1/cases?limit=0", {}),
+    "what-if": ("post", "/v1/what-if", {"json": {**NOVEMBER, "limits": {"default": 3}}}),
+    "what-if-422": ("post", "/v1/what-if", {"json": NOVEMBER}),
+    "what-if-415": ("post", "/v1/what-if", {"data": b"x", "headers": XML}),
     "performance": ("get", "/v1/performance", {}),
     "performance-empty": ("get", "/v1/performance?from=2020-01-01&to=2020-01-02", {}),
     "performance-month": ("get", "/v1/performance?by=month", {}),
