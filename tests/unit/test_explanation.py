@@ -96,6 +96,19 @@ def test_national_day_2025() -> None:
     assert VERIFICATION is days[4].reason
 
 
+def test_the_reason_is_that_of_the_suspension_that_pauses() -> None:
+    """A supplement under which the clock runs on is not why it stands still later."""
+    days = days_of(
+        "2024-03-07T12:00",
+        accepted("2024-03-04"),
+        suspended("2024-03-04T10:00", SuspensionReason.SUPPLEMENT),
+        suspended("2024-03-06", VERIFICATION),
+    )
+
+    assert [None, None, None, VERIFICATION] == [day.reason for day in days]
+    assert [0, 1, 2, 2] == [day.running_total for day in days]
+
+
 def test_an_unaccepted_case_has_no_days() -> None:
     """Without an acceptance there is nothing to count."""
     assert () == days_of("2024-03-08", voucher_issued("2024-03-04"))
