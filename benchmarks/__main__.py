@@ -3,9 +3,9 @@
 import asyncio
 import sys
 
-from benchmarks import clock, midnight, scrape
+from benchmarks import by_month, clock, midnight, scrape
 
-wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight"}
+wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight", "by-month"}
 if "clock" in wanted:
     print("clock: W(b) - W(a)")
     clock.run()
@@ -15,3 +15,6 @@ if "scrape" in wanted:
 if "midnight" in wanted:
     print("\nmidnight: cases that breach in the same second")
     asyncio.run(midnight.run_benchmark())
+if "by-month" in wanted:
+    print("\nby-month: GET /v1/performance?by=month over a million stopped cases")
+    asyncio.run(by_month.run())

@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.foresight import Month, Sums
 from rebate_monitor.domain.local_time import local_date, midnight
 from rebate_monitor.domain.policy import AppliedPolicy, Scope
 from rebate_monitor.domain.rulebook import Rulebook
@@ -33,6 +34,12 @@ from rebate_monitor.domain.tally import (
     Figure,
     Measures,
     open_by_verdict,
+)
+from rebate_monitor.foresight_metrics import (
+    due_cases,
+    holiday_figures,
+    month_foreseen_figures,
+    month_slack,
 )
 from rebate_monitor.places import Places
 from rebate_monitor.storage.figures import Snapshot
@@ -119,6 +126,7 @@ class FiguresCollector(Collector):
         yield from self._window_figures()
         yield from self._policy_figures()
         yield from self._calendar_figures()
+        yield from self._foresight_figures()
         yield self._cities()
         yield self._open_alerts()
         yield from self._outbox_figures()
@@ -304,6 +312,15 @@ class FiguresCollector(Collector):
             "The end of the last day whose notice is published.",
             value=midnight(calendar.published_until + timedelta(days=1)).timestamp(),
         )
+
+    def _foresight_figures(self) -> Iterator[Metric]:
+        month = Month(today=self.today, calendar=self.rulebook.calendar)
+        sums = {scope: self._window_sums(scope, "month") for scope in Scope}
+        finished = {scope: Sums(told.cases, told.workdays_sum) for scope, told in sums.items()}
+        yield due_cases(self.snapshot.cells, month, self.places)
+        yield from month_foreseen_figures(self.snapshot.foreseen)
+        yield month_slack(finished, month, self.rulebook.policies)
+        yield from holiday_figures(month)
 
     def _open_alerts(self) -> Metric:
         counts: Tally[tuple[str, ...]] = Tally()

@@ -29,6 +29,7 @@ from rebate_monitor.places import places
 from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.foresight import FORESEE_EVERY, look_ahead
 from rebate_monitor.storage.lookups import Lookups
 from rebate_monitor.storage.tallies import compact
 from rebate_monitor.supervisor import again, every
@@ -139,6 +140,7 @@ async def run(
         own = (
             publishing(service, port),
             compacting(service, stop),
+            foreseeing(service, stop),
             *service.alerting.loops(session, stop),
         )
         async with asyncio.TaskGroup() as group:
@@ -160,6 +162,16 @@ def compacting(service: Service, stop: asyncio.Event) -> Loop:
         COMPACT_EVERY_SECONDS,
         lambda: compact(service.database, service.today()),
         "compaction",
+        stop,
+    )
+
+
+def foreseeing(service: Service, stop: asyncio.Event) -> Loop:
+    """Return the loop that foresees the month's end for the metrics."""
+    return every(
+        FORESEE_EVERY.total_seconds(),
+        lambda: look_ahead(service.database, service.rulebook, service.now()),
+        "foresight",
         stop,
     )
 

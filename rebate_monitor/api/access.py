@@ -1,5 +1,6 @@
 """Who may do what: bearer keys and their scopes."""
 
+import base64
 import hmac
 
 from aiohttp import web
@@ -26,19 +27,46 @@ async def require(request: web.Request, scope: Scope) -> Principal:
     return principal
 
 
+def asks_for_a_page(request: web.Request) -> bool:
+    """Say whether a person looks with a browser: it names HTML, which no program here does."""
+    return request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+
+
 async def _principal(request: web.Request) -> Principal:
     service = request.app[SERVICE]
-    method, _, key = request.headers.get("Authorization", "").partition(" ")
-    if not method:
-        if service.settings.anonymous_read:
-            return ANONYMOUS
-        raise UnauthorizedProblem(NO_KEY)
-    if method.lower() != "bearer" or not key.strip():
-        raise UnauthorizedProblem(NO_KEY)
-    principal = await _known(service, key.strip())
+    is_browser = asks_for_a_page(request)
+    key = _told_key(request)
+    if key is None and service.settings.anonymous_read and "Authorization" not in request.headers:
+        return ANONYMOUS
+    if key is None:
+        raise UnauthorizedProblem(NO_KEY, is_browser=is_browser)
+    principal = await _known(service, key)
     if principal is None:
-        raise UnauthorizedProblem("this key is not known here, or it was revoked")
+        said = "this key is not known here, or it was revoked"
+        raise UnauthorizedProblem(said, is_browser=is_browser)
     return principal
+
+
+def _told_key(request: web.Request) -> str | None:
+    """Return the key that was sent, as a bearer token or, by a browser, as a password.
+
+    A browser sends a password by itself, also for a form on somebody else's page: so it is taken
+    only for reading.
+    """
+    method, _, told = request.headers.get("Authorization", "").partition(" ")
+    if method.lower() == "bearer":
+        return told.strip() or None
+    if method.lower() == "basic" and request.method == "GET":
+        return _password(told.strip())
+    return None
+
+
+def _password(credentials: str) -> str | None:
+    try:
+        _, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return password.strip() or None
 
 
 async def _known(service: Service, key: str) -> Principal | None:

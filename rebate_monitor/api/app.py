@@ -9,8 +9,11 @@ from aiohttp import web
 from rebate_monitor.api import (
     alerts,
     cases,
+    evaluation,
     events,
     figures,
+    foresight,
+    months,
     operations,
     quarantine,
     what_if,
@@ -52,7 +55,11 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}/explanation", cases.get_explanation)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}/history", cases.get_history)
     app.router.add_get("/v1/performance", figures.get_performance)
+    app.router.add_get("/v1/evaluation", evaluation.get_evaluation)
+    app.router.add_get("/v1/months", months.get_months)
+    app.router.add_get("/v1/months/{month}", months.get_month)
     app.router.add_post("/v1/what-if", what_if.post_what_if)
+    app.router.add_get("/v1/foresight", foresight.get_foresight)
     app.router.add_get("/v1/calendar", figures.get_calendar)
     app.router.add_get("/v1/policies", figures.get_policies)
     app.router.add_get("/v1/alerts", alerts.get_alerts)

@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 from aiohttp import web
 
-from rebate_monitor.api.access import require
+from rebate_monitor.api.access import asks_for_a_page, require
 from rebate_monitor.api.parameters import (
     a_city,
     a_date,
@@ -37,10 +37,10 @@ from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Case, Status, happened_by
 from rebate_monitor.domain.event import CaseEvent, Category
 from rebate_monitor.domain.known_then import KnownRules, Receipt, history, received_by, rules_at
-from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.explaining.explain import Explanation
+from rebate_monitor.explaining.page import page
 from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import Scope
@@ -48,6 +48,7 @@ from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
 from rebate_monitor.storage.rulebooks import known_rules
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+ONLY_OUR_STYLE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 NOTHING_RECEIVED = "no event of this case has been received"
 
 
@@ -62,7 +63,7 @@ async def get_case(request: web.Request) -> web.Response:
 
 
 async def get_explanation(request: web.Request) -> web.Response:
-    """Answer one case's count taken apart by day, in Chinese or English, as of now or of `?at=`."""
+    """Answer one case's count taken apart by day, in Chinese or English; a browser gets a page."""
     await require(request, Scope.CASES_READ)
     allow_only(request, ["at", "known_at", "lang"])
     language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
@@ -70,6 +71,8 @@ async def get_explanation(request: web.Request) -> web.Response:
     told = Explanation(
         case=asked.case, rulebook=asked.rulebook, now=asked.moment, language=language
     )
+    if asks_for_a_page(request):
+        return web.Response(text=page(told), content_type="text/html", headers=ONLY_OUR_STYLE)
     return web.Response(body=encode(explanation_view(told)), content_type="application/json")
 
 
@@ -138,13 +141,7 @@ async def _reading(service: Service, case_id: str) -> AsyncIterator[Connection]:
 def _instant_in_calendar(request: web.Request, name: str) -> datetime | None:
     calendar = request.app[SERVICE].rulebook.calendar
     at = parameter(request, name, an_instant)
-    if at is None:
-        return None
-    try:
-        inside = calendar.first <= local_date(at) <= calendar.last
-    except OverflowError:
-        inside = False
-    if not inside:
+    if at is not None and not calendar.covers(at):
         raise InvalidProblem(f"{name}: must lie from {calendar.first} to {calendar.last}")
     return at
 

@@ -1,14 +1,12 @@
 """GET /v1/performance, /v1/calendar and /v1/policies."""
 
-from calendar import monthrange
-from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 
 from aiohttp import web
 
 from rebate_monitor.api.access import require
-from rebate_monitor.api.parameters import a_date, allow_only, one_of, parameter
+from rebate_monitor.api.parameters import a_date, a_utc_instant, allow_only, one_of, parameter
 from rebate_monitor.api.problems import InvalidProblem
 from rebate_monitor.api.service import SERVICE, Service
 from rebate_monitor.api.views import (
@@ -20,9 +18,15 @@ from rebate_monitor.api.views import (
     calendar_day_view,
     encode,
 )
+from rebate_monitor.domain.evaluation import groups_of, target_of
 from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.performance import Distributions
+from rebate_monitor.domain.periods import Days
 from rebate_monitor.domain.policy import Policy, Scope
-from rebate_monitor.storage.figures import Distributions, Period, read_distributions
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.standing import Period
+from rebate_monitor.storage.figures import read_as_known, read_distributions
 from rebate_monitor.storage.keys import Scope as KeyScope
 
 GROUPINGS = ("none", "category", "city", "office", "month", "rebate_type")
@@ -30,64 +34,80 @@ MAX_CALENDAR_YEARS = 10
 
 
 async def get_performance(request: web.Request) -> web.Response:
-    """Answer the figures of a period by group and scope; this month when none is told."""
+    """Answer the figures of a period by group and scope; this month when none is told.
+
+    With `known_at` by what had arrived by that moment, by the rules of then, open cases of then.
+    """
     await require(request, KeyScope.CASES_READ)
-    allow_only(request, ["from", "to", "by"])
+    allow_only(request, ["from", "to", "by", "known_at"])
     service = request.app[SERVICE]
-    today = service.today()
-    first, last = _period(request, today.replace(day=1), today)
+    known_at = _known_at(request)
+    today = local_date(known_at) if known_at else service.today()
+    days = told_days(request, today)
     by = parameter(request, "by", one_of(*GROUPINGS)) or "none"
-    period = Period(first=first, last=last, by=by, today=today)
-    async with service.database.transaction(snapshot=True) as connection:
-        told = await read_distributions(connection, period, service.rulebook.calendar)
+    period = Period(first=days.first, last=days.last, by=by, today=today)
+    told, rulebook = await _distributions(service, period, known_at)
     groups = [
-        _group_view(service, period, told, group, scope)
-        for group in _groups(told, period)
+        _group_view(rulebook, period, told, group, scope)
+        for group in groups_of(told.groups(), by, days)
         for scope in Scope
     ]
-    view = PerformanceView(from_=first, to=last, by=by, groups=groups)
+    view = PerformanceView(from_=days.first, to=days.last, by=by, groups=groups)
     return web.Response(body=encode(view), content_type="application/json")
 
 
-def _period(request: web.Request, first: date, last: date) -> tuple[date, date]:
+def _known_at(request: web.Request) -> datetime | None:
+    known_at = parameter(request, "known_at", a_utc_instant)
+    if known_at is None:
+        return None
+    service = request.app[SERVICE]
+    if known_at > service.now():
+        raise InvalidProblem("known_at: lies ahead; what will be known then is not known yet")
+    check_in_calendar(request, "known_at", local_date(known_at))
+    for name in ("from", "to"):
+        check_in_calendar(request, name, parameter(request, name, a_date))
+    return known_at
+
+
+def check_in_calendar(request: web.Request, name: str, day: date | None) -> None:
+    """Refuse a day that the work calendar does not know."""
+    calendar = request.app[SERVICE].rulebook.calendar
+    if day is not None and not calendar.first <= day <= calendar.last:
+        raise InvalidProblem(f"{name}: must lie from {calendar.first} to {calendar.last}")
+
+
+def told_days(request: web.Request, today: date) -> Days:
+    """Return the days from `from` to `to`; untold, up to today and from the first of a month."""
     told_first = parameter(request, "from", a_date)
-    last = parameter(request, "to", a_date) or last
-    first = told_first or min(first, last.replace(day=1))
+    last = parameter(request, "to", a_date) or today
+    first = told_first or min(today, last).replace(day=1)
     if first > last:
         raise InvalidProblem(f"from: {first} lies after to, {last}")
-    return first, last
+    return Days(first=first, last=last)
 
 
-def _groups(told: Distributions, period: Period) -> Sequence[str | None]:
-    """Return every group that has any case; without grouping there is always the one."""
-    if period.by == "none":
-        return [None]
-    keys = {*told.stopped, *told.left_out, *told.still_open}
-    groups = {group for group, _ in keys if group is not None}
-    if period.by == "month":
-        groups = {g for g in groups if f"{period.first:%Y-%m}" <= g <= f"{period.last:%Y-%m}"}
-    return sorted(groups)
+async def _distributions(
+    service: Service, period: Period, known_at: datetime | None
+) -> tuple[Distributions, Rulebook]:
+    rules = service.rulebook
+    async with service.database.transaction(snapshot=True) as connection:
+        if known_at is None:
+            return await read_distributions(connection, period, rules.calendar), rules
+        known = await read_as_known(connection, period, known_at, rules)
+        return known.told, known.rulebook
 
 
 def _group_view(
-    service: Service, period: Period, told: Distributions, group: str | None, scope: Scope
+    rulebook: Rulebook, period: Period, told: Distributions, group: str | None, scope: Scope
 ) -> PerformanceGroupView:
     """Sum up one group in one scope, against the target in force on its last day."""
-    target = service.rulebook.policies.on(_last_day(period, group)).target(scope)
+    target = target_of(rulebook.policies, period.by, period.days, group, scope)
     return PerformanceGroupView(
         group=group,
         scope=scope,
         **asdict(told.performance(group, scope, target)),
         **asdict(told.sum_left_out(group, scope)),
     )
-
-
-def _last_day(period: Period, group: str | None) -> date:
-    """Return the last day of the period, or of the month that is the group."""
-    if period.by != "month" or group is None:
-        return period.last
-    year, month = map(int, group.split("-"))
-    return min(period.last, date(year, month, monthrange(year, month)[1]))
 
 
 async def get_calendar(request: web.Request) -> web.Response:

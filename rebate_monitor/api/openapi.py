@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rebate_monitor import __version__
-from rebate_monitor.api import views, what_if
+from rebate_monitor.api import evaluation, foresight, months, views, what_if
 from rebate_monitor.api.alerts import HIGHEST_LEVEL, STATES
 from rebate_monitor.api.figures import GROUPINGS
 from rebate_monitor.catalogue import Language
@@ -15,8 +15,10 @@ from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.periods import PeriodName
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.ingest import wire
+from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
 
 Json = dict[str, Any]
 
@@ -24,7 +26,7 @@ PROBLEMS = {
     400: "The body is not JSON.",
     401: "A valid key is needed.",
     403: "The key lacks the scope.",
-    404: "There is no such case or alert.",
+    404: "There is no such case, alert or closed month.",
     409: "It contradicts what is known; nothing was changed.",
     413: "The body or batch is too large.",
     415: "The content type is not supported.",
@@ -39,6 +41,10 @@ ANSWERS = (
     views.HistoryView,
     views.ReportView,
     views.PerformanceView,
+    evaluation.EvaluationView,
+    months.FrozenMonthsView,
+    months.CorrectedMonthView,
+    foresight.ForesightView,
     views.CalendarView,
     views.PoliciesView,
     views.AlertsView,
@@ -218,7 +224,39 @@ def _paths() -> Json:
                 parameters=[
                     *_period_parameters("this month", "today"),
                     _query("by", {"enum": list(GROUPINGS), "default": "none"}, "How to group."),
+                    _known_at_parameter(),
                 ],
+            )
+        },
+        "/v1/evaluation": {
+            "get": _get(
+                "getEvaluation",
+                "A period by group: ranked, compared, with backlog and data quality beside it",
+                "EvaluationView",
+                "figures",
+                parameters=_evaluation_parameters(),
+            )
+        },
+        "/v1/months": {
+            "get": _get("listMonths", "Every closed month", "FrozenMonthsView", "figures")
+        },
+        "/v1/months/{month}": {
+            "get": _get(
+                "getMonth",
+                "A closed month as frozen, as of now, and the correction with its cases",
+                "CorrectedMonthView",
+                "figures",
+                parameters=[_path_parameter("month", "Such as 2026-10.")],
+                problems=(404,),
+            )
+        },
+        "/v1/foresight": {
+            "get": _get(
+                "getForesight",
+                "What falls due, where this month's mean will end, what the next holiday does",
+                "ForesightView",
+                "figures",
+                parameters=[_city_parameter(), _category_parameter()],
             )
         },
         "/v1/calendar": {
@@ -419,7 +457,23 @@ def _moments() -> list[Json]:
     instant = {"type": "string", "format": "date-time"}
     return [
         _query("at", instant, "Another moment: what had happened by then, judged then."),
-        _query("known_at", instant, "As known then: by what had arrived, by the rules of then."),
+        _known_at_parameter(),
+    ]
+
+
+def _known_at_parameter() -> Json:
+    instant = {"type": "string", "format": "date-time"}
+    told = "As known then: by what had arrived, by the rules of then."
+    return _query("known_at", instant, told)
+
+
+def _evaluation_parameters() -> list[Json]:
+    least: Json = {"type": "integer", "minimum": 1, "default": DEFAULT_MIN_CASES}
+    return [
+        _query("period", {"enum": list(PeriodName)}, "A period as of today; `month` unless told."),
+        *_period_parameters("the month of `to`", "today"),
+        _query("by", {"enum": list(GROUPINGS), "default": "none"}, "How to group."),
+        _query("min_cases", least, "How many cases a group needs for a rank."),
     ]
 
 
@@ -427,12 +481,17 @@ def _case_parameters() -> list[Json]:
     return [
         _query("status", {"enum": list(Status)}, "Where the case stands."),
         _query("verdict", {"enum": list(Verdict)}, "How it stands against its limit."),
-        _query("category", {"enum": [*Category, UNKNOWN_CATEGORY]}, "Management category."),
+        _category_parameter(),
         _city_parameter(),
         _office_parameter(),
         _query("due_before", {"type": "string", "format": "date"}, "Due earlier than this day."),
         *_page_parameters(),
     ]
+
+
+def _category_parameter() -> Json:
+    categories: Json = {"enum": [*Category, UNKNOWN_CATEGORY]}
+    return _query("category", categories, "Management category.")
 
 
 def _city_parameter() -> Json:

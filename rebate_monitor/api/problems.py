@@ -37,12 +37,15 @@ class UnreadableProblem(ProblemError):
 
 
 class UnauthorizedProblem(ProblemError):
-    """No key, or one that is not known."""
+    """No key, or one that is not known; a browser is told to ask its user for one."""
 
     status, kind, title = 401, "unauthorized", "A valid key is needed"
 
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, {"WWW-Authenticate": 'Bearer realm="rebate_monitor"'})
+    def __init__(self, detail: str, *, is_browser: bool = False) -> None:
+        challenge = 'Bearer realm="rebate_monitor"'
+        if is_browser:
+            challenge = 'Basic realm="rebate_monitor: key as password", charset="UTF-8"'
+        super().__init__(detail, {"WWW-Authenticate": challenge})
 
 
 class ForbiddenProblem(ProblemError):

@@ -113,12 +113,20 @@ async def _database_findings(server: session.Server, rules: Rulebook | None) -> 
         try:
             async with database.connection() as connection:
                 findings = await _server_findings(connection, server)
-            if rules and all(finding.level is Level.FINE for finding in findings):
-                findings.append(await _stale_finding(database, rules))
-                findings.append(await _tally_finding(database))
+            if rules:
+                findings.extend(await _deep_findings(database, rules, findings))
         except DatabaseAwayError as error:
             return [Finding(level=Level.WRONG, text=f"database: cannot be used ({error})")]
         return findings
+
+
+async def _deep_findings(
+    database: Database, rules: Rulebook, before: list[Finding]
+) -> list[Finding]:
+    """Fold every case anew and recount; where the database itself is wrong there is no use."""
+    if any(finding.level is Level.WRONG for finding in before):
+        return [Finding(level=Level.NOTE, text="cases, tallies: not looked at, mend that first")]
+    return [await _stale_finding(database, rules), await _tally_finding(database)]
 
 
 async def _server_findings(connection: Connection, server: session.Server) -> list[Finding]:

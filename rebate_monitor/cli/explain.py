@@ -6,6 +6,7 @@ from datetime import datetime
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from rebate_monitor.api.parameters import an_instant
 from rebate_monitor.catalogue import Language
@@ -48,6 +49,9 @@ async def _explanation(
     at: datetime | None,
 ) -> Explanation:
     rules = rulebook(settings)
+    if at is not None and not rules.calendar.covers(at):
+        said = f"--at: must lie from {rules.calendar.first} to {rules.calendar.last}"
+        raise click.ClickException(said)
     async with session.ready_connection(settings, server) as connection:
         stored = (await events_of_cases(connection, [case_id])).get(case_id)
     if not stored:
@@ -59,7 +63,8 @@ async def _explanation(
 
 def _table(told: Explanation) -> Table:
     words = told.words
-    table = Table(title=words.say("table.title", case=told.case.case_id), title_justify="left")
+    title = Text(words.say("table.title", case=told.case.case_id))  # a case id is no markup
+    table = Table(title=title, title_justify="left")
     for column in ("date", "counted", "because", "name", "total"):
         table.add_column(words.say(f"table.{column}"))
     for day in told.days:

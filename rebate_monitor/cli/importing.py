@@ -21,13 +21,14 @@ from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Performance
 from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.standing import Period
 from rebate_monitor.ingest.csv_rows import CsvDefaults, CsvHeaderError, check_header, csv_events
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.writer import Report, Writer
 from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.figures import Period, read_distributions
+from rebate_monitor.storage.figures import read_distributions
 
 CHUNK_EVENTS = 1_000
 DEFAULT_SOURCE = "/import"

@@ -10,8 +10,10 @@ from rebate_monitor.cli.explain import explain
 from rebate_monitor.cli.importing import import_file
 from rebate_monitor.cli.keys import keys
 from rebate_monitor.cli.maintenance import migrate_database, recompute_cases
+from rebate_monitor.cli.month import month
 from rebate_monitor.cli.outbox import outbox
 from rebate_monitor.cli.quarantine import quarantine
+from rebate_monitor.cli.report import report
 from rebate_monitor.cli.serve import serve
 from rebate_monitor.cli.simulate import simulate
 from rebate_monitor.cli.what_if import what_if
@@ -44,6 +46,8 @@ for command in (
     simulate,
     explain,
     what_if,
+    month,
+    report,
     keys,
     quarantine,
     channel,

@@ -11,7 +11,7 @@ from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import DatabaseAwayError, open_database
-from rebate_monitor.storage.reporting import READER, Reader
+from rebate_monitor.storage.reader import READER, Reader
 from rebate_monitor.storage.upgrade import Upgraded, upgrade
 
 RETRY_SECONDS = 1.0
@@ -35,14 +35,15 @@ def migrate_database(wait: int) -> None:
 
 
 def _said_of(reader: Reader) -> str:
-    if reader.refusal:
+    if not reader.reads:
         return (
-            f"the role {READER} is not ready ({reader.refusal}); the service does not need it, "
-            "Grafana does: docs/operations.md has the statements for a database administrator"
+            f"the role {READER} is not there and cannot be made ({reader.refusal}); the service "
+            "needs no such role, Grafana does: docs/operations.md has an administrator's statements"
         )
-    if reader.can_log_in:
-        return f"the role {READER} reads the reporting views"
-    return f"the role {READER} reads the reporting views, but cannot log in without a password"
+    reads = f"the role {READER} reads the reporting views"
+    if reader.refusal:
+        return f"{reads}; its password was left as it is ({reader.refusal})"
+    return reads if reader.can_log_in else f"{reads}, but cannot log in without a password"
 
 
 async def _migrate(dsn: str, reader_password: str | None, wait: int) -> Upgraded:

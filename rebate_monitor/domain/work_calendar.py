@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from itertools import dropwhile, takewhile
 from types import MappingProxyType
+
+from rebate_monitor.domain.local_time import local_date
 
 SATURDAY = 5
 VERSION_DIGITS = 8
@@ -105,6 +107,13 @@ class WorkCalendar:
                 workdays.append(day)
             through.append(len(workdays))
         return through, workdays
+
+    def covers(self, instant: datetime) -> bool:
+        """Say whether the Asia/Shanghai date of an instant lies within the calendar."""
+        try:
+            return self.first <= local_date(instant) <= self.last
+        except OverflowError:
+            return False
 
     def kind(self, day: date) -> DayKind:
         """Return what a day is."""

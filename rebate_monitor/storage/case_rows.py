@@ -49,6 +49,7 @@ class StoredCase:
     alert_instants: tuple[datetime, ...] | None = None
     stages: tuple[Stage, ...] | None = None
     suspensions: tuple[Suspension, ...] | None = None
+    refiled_from: str | None = None
 
     def stands_as(self, other: "StoredCase") -> bool:
         """Say whether the other row says the same of the case."""
@@ -114,6 +115,7 @@ def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
         alert_instants=assessment.alert_instants,
         stages=assessment.stages,
         suspensions=tuple(map(_in_utc, case.suspensions)),
+        refiled_from=told.refiled_from if told else None,
         changed_by=changed_by,
         anomalies=case.anomalies,
     )
@@ -155,6 +157,7 @@ def stored_case(row: Record) -> StoredCase:
         alert_instants=None if row["alert_instants"] is None else tuple(row["alert_instants"]),
         stages=None if row["stages"] is None else STAGES.decode(row["stages"]),
         suspensions=None if row["suspensions"] is None else SUSPENSIONS.decode(row["suspensions"]),
+        refiled_from=row["refiled_from"],
     )
 
 
@@ -196,6 +199,7 @@ async def write_cases(
         changed_at,
         [msgspec.json.encode(row.stages) for row in rows],
         [msgspec.json.encode(row.suspensions) for row in rows],
+        [row.refiled_from for row in rows],
     )
 
 

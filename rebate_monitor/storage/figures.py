@@ -2,17 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
-from typing import TypeVar
+from dataclasses import dataclass, field
+from datetime import date, datetime
 
-from rebate_monitor.domain.performance import Open, Performance, Stopped, performance
-from rebate_monitor.domain.policy import Scope
+from rebate_monitor.domain.frozen import judge_alike
+from rebate_monitor.domain.known_then import rules_at
+from rebate_monitor.domain.performance import Distributions, Key, LeftOut, Open, Stopped
+from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.standing import Period, distributions_of, open_workdays
 from rebate_monitor.domain.tally import Deltas, Measures
 from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.foresight import MonthForeseen, month_foreseen
 from rebate_monitor.storage.outbox import OutboxFigures, outbox_figures
 from rebate_monitor.storage.quarantine import count_quarantine
+from rebate_monitor.storage.rulebooks import known_rules
+from rebate_monitor.storage.standings import all_as_known, changes_since
 from rebate_monitor.storage.statements import statement
 from rebate_monitor.storage.tallies import read_cells
 
@@ -21,6 +26,7 @@ STOPPED_BY_WINDOW = statement("stopped_by_window")
 STOPPED_DISTRIBUTION = statement("stopped_distribution")
 OPEN_DISTRIBUTION = statement("open_distribution")
 LEFT_OUT = statement("left_out")
+PLAN_FOR_ARGUMENTS = statement("plan_for_arguments")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class Snapshot:
     windows: Mapping[tuple[str, str], Measures]
     quarantined: int
     outbox: OutboxFigures
+    foreseen: MonthForeseen = field(default_factory=MonthForeseen)
 
 
 async def read_snapshot(database: Database, windows: Mapping[str, date], today: date) -> Snapshot:
@@ -44,79 +51,59 @@ async def read_snapshot(database: Database, windows: Mapping[str, date], today: 
         rows = await connection.fetch(STOPPED_BY_WINDOW, labels, firsts, min(firsts), today)
         quarantined = await count_quarantine(connection)
         outbox = await outbox_figures(connection)
+        foreseen = await month_foreseen(connection, today)
     stopped = {
         (row["label"], row["category"]): Measures(*(row[name] for name in Measures._fields))
         for row in rows
     }
-    return Snapshot(cells=cells, windows=stopped, quarantined=quarantined, outbox=outbox)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """Which cases to read and how to group them; both days are included, Asia/Shanghai."""
-
-    first: date
-    last: date
-    by: str
-    today: date
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOut:
-    """Cases whose clock ended but that no mean counts."""
-
-    excluded: int = 0
-    rejected: int = 0
-    withdrawn: int = 0
-
-
-Part = TypeVar("Part")
-Grouped = dict[tuple[str | None, bool], Part]
-"""Something by (group, whether of category I or II)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Distributions:
-    """The cases of a period."""
-
-    stopped: Grouped[list[Stopped]]
-    still_open: Grouped[list[Open]]
-    left_out: Grouped[LeftOut]
-
-    def performance(self, group: str | None, scope: Scope, target: float | None) -> Performance:
-        """Sum up one group in one scope against a target in mean workdays."""
-        keys = _keys(group, scope)
-        stopped = [part for key in keys for part in self.stopped.get(key, ())]
-        still_open = [part for key in keys for part in self.still_open.get(key, ())]
-        return performance(stopped, still_open, target)
-
-    def sum_left_out(self, group: str | None, scope: Scope) -> LeftOut:
-        """Sum up what one group left out in one scope."""
-        told = [self.left_out.get(key, LeftOut()) for key in _keys(group, scope)]
-        return LeftOut(
-            excluded=sum(part.excluded for part in told),
-            rejected=sum(part.rejected for part in told),
-            withdrawn=sum(part.withdrawn for part in told),
-        )
-
-
-def _keys(group: str | None, scope: Scope) -> list[tuple[str | None, bool]]:
-    return [(group, True), (group, False)] if scope is Scope.ALL else [(group, True)]
+    return Snapshot(
+        cells=cells, windows=stopped, quarantined=quarantined, outbox=outbox, foreseen=foreseen
+    )
 
 
 async def read_distributions(
     connection: Connection, period: Period, calendar: WorkCalendar
 ) -> Distributions:
     """Read the distributions of a period; open cases are as of today."""
+    await connection.execute(PLAN_FOR_ARGUMENTS)  # a plan for every grouping is good for none
     return Distributions(
-        stopped=await _stopped(connection, period),
+        stopped=await read_stopped(connection, period),
         still_open=await _still_open(connection, period, calendar),
-        left_out=await _left_out(connection, period),
+        left_out=await read_left_out(connection, period),
     )
 
 
-async def _stopped(connection: Connection, period: Period) -> Grouped[list[Stopped]]:
-    found: Grouped[list[Stopped]] = defaultdict(list)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsKnown:
+    """The cases of a period as they were known at a moment, and the rules of then."""
+
+    told: Distributions
+    rulebook: Rulebook
+
+
+async def read_as_known(
+    connection: Connection, period: Period, known_at: datetime, current: Rulebook
+) -> AsKnown:
+    """Read the distributions of a period by what had arrived by a moment, by the rules of then.
+
+    Stored rows serve for the cases that have heard of nothing since, as long as the rules of then
+    are still those that rows are folded by (`current`); all others are folded from their events.
+    """
+    known = await known_rules(connection, current)
+    then = rules_at(known, known_at)
+    if judge_alike(then, current) and judge_alike(then, known[-1].rulebook):
+        rows = await read_distributions(connection, period, then.calendar)
+        signed = await changes_since(connection, period.days, known_at, then)
+    else:
+        rows = Distributions()
+        signed = await all_as_known(connection, period.days, known_at, then)
+    told = rows.plus(distributions_of(signed, period, then.calendar))
+    return AsKnown(told=told, rulebook=then)
+
+
+async def read_stopped(connection: Connection, period: Period) -> dict[Key, list[Stopped]]:
+    """Read the normal cases stopped in a period, by group and workdays."""
+    found: dict[Key, list[Stopped]] = defaultdict(list)
     for row in await connection.fetch(STOPPED_DISTRIBUTION, period.first, period.last, period.by):
         found[row["group"], row["category_1_2"]].append(
             Stopped(
@@ -133,17 +120,17 @@ async def _stopped(connection: Connection, period: Period) -> Grouped[list[Stopp
 
 async def _still_open(
     connection: Connection, period: Period, calendar: WorkCalendar
-) -> Grouped[list[Open]]:
-    found: Grouped[list[Open]] = defaultdict(list)
+) -> dict[Key, list[Open]]:
+    found: dict[Key, list[Open]] = defaultdict(list)
     for row in await connection.fetch(OPEN_DISTRIBUTION, period.by, f"{period.today:%Y-%m}"):
-        since = row["running_since"]
-        later = calendar.workdays_between(since, period.today) if since else 0
-        workdays = max(0, row["counted_workdays"] + later)
+        counted, since = row["counted_workdays"], row["running_since"]
+        workdays = open_workdays(counted, since, period.today, calendar)
         found[row["group"], row["category_1_2"]].append(Open(workdays=workdays, cases=row["cases"]))
     return found
 
 
-async def _left_out(connection: Connection, period: Period) -> Grouped[LeftOut]:
+async def read_left_out(connection: Connection, period: Period) -> dict[Key, LeftOut]:
+    """Read the cases whose clock ended in a period without counting in the mean, by group."""
     rows = await connection.fetch(LEFT_OUT, period.first, period.last, period.by)
     return {
         (row["group"], row["category_1_2"]): LeftOut(

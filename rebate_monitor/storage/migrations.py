@@ -10,13 +10,16 @@ from pathlib import Path
 import asyncpg
 
 from rebate_monitor.storage.database import Connection, Database
-from rebate_monitor.storage.reporting import ForeignSchemaError, drop_views
-from rebate_monitor.storage.statements import sql_folder
+from rebate_monitor.storage.patience import LockedError, patiently
+from rebate_monitor.storage.reporting import ForeignSchemaError, ViewsInUseError, drop_views
+from rebate_monitor.storage.statements import sql_folder, statement
 
 MINIMUM_VERSION = 15
 LOCK = "rebate_monitor.migrations"
-LOCK_POLL_SECONDS = 0.2
+LOCK_POLL_SECONDS, LOCK_POLLS = 0.2, 3000
 STATEMENT_SECONDS = 24 * 3600.0  # an index on a large table may take its time
+
+MIGRATION_HOLDER = statement("migration_holder")
 
 LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migration (
@@ -69,8 +72,6 @@ async def migrate(
         async with only_one(connection):
             await connection.execute(LEDGER)
             missing = _missing(known, await _applied(connection))
-            if missing:
-                await _make_way(connection)
             for migration in missing:
                 await _apply(connection, migration)
     return tuple(missing)
@@ -84,14 +85,6 @@ async def only_one(connection: Connection) -> AsyncIterator[None]:
         yield
     finally:
         await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", LOCK)
-
-
-async def _make_way(connection: Connection) -> None:
-    """Drop the views: a column that a view reads cannot be changed."""
-    try:
-        await drop_views(connection)
-    except ForeignSchemaError as error:
-        raise MigrationError(str(error)) from error
 
 
 async def missing_migrations(connection: Connection) -> tuple[Migration, ...]:
@@ -109,14 +102,23 @@ async def _require_version(connection: Connection) -> None:
 
 async def _lock(connection: Connection) -> None:
     # Waiting inside pg_advisory_lock would deadlock with CREATE INDEX CONCURRENTLY: poll.
-    while not await connection.fetchval(  # noqa: ASYNC110 - the event is in another process
-        "SELECT pg_try_advisory_lock(hashtext($1))", LOCK
-    ):
+    for _ in range(LOCK_POLLS):
+        if await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", LOCK):
+            return
         await asyncio.sleep(LOCK_POLL_SECONDS)
+    holder = await connection.fetchval(MIGRATION_HOLDER, LOCK)
+    raise MigrationError(
+        f"another migration has been at work for ten minutes (process {holder} of PostgreSQL)"
+    )
 
 
 async def _applied(connection: Connection) -> dict[int, asyncpg.Record]:
     rows = await connection.fetch("SELECT number, name, digest FROM schema_migration")
+    if len(rows) != len({row["number"] for row in rows}):
+        raise MigrationError(
+            "the list of applied migrations holds some twice: a backup was restored over a "
+            "database that was not empty; restore it into an empty one (docs/operations.md)"
+        )
     return {row["number"]: row for row in rows}
 
 
@@ -140,16 +142,19 @@ def _missing(known: Iterable[Migration], applied: dict[int, asyncpg.Record]) -> 
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    async with connection.transaction():
-        try:
-            await connection.execute(migration.text, timeout=STATEMENT_SECONDS)
-        except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
-            raise MigrationError(
-                f"{migration.name} failed, nothing of it is kept: {error}"
-            ) from error
+    async def work(_: Connection) -> None:
+        await drop_views(connection)
+        await connection.execute(migration.text, timeout=STATEMENT_SECONDS)
         await connection.execute(
             "INSERT INTO schema_migration (number, name, digest) VALUES ($1, $2, $3)",
             migration.number,
             migration.name,
             migration.digest,
         )
+
+    try:
+        await patiently(connection, work)
+    except (asyncpg.SyntaxOrAccessError, asyncpg.DataError) as error:
+        raise MigrationError(f"{migration.name} failed, nothing of it is kept: {error}") from error
+    except (ForeignSchemaError, ViewsInUseError, LockedError) as error:
+        raise MigrationError(f"{migration.name} was not applied: {error}") from error

@@ -4,12 +4,9 @@ from dataclasses import dataclass
 
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.migrations import Migration, MigrationError, migrate, only_one
-from rebate_monitor.storage.reporting import (
-    ForeignSchemaError,
-    Reader,
-    prepare_reader,
-    refresh_views,
-)
+from rebate_monitor.storage.patience import LockedError
+from rebate_monitor.storage.reader import Reader, prepare_reader
+from rebate_monitor.storage.reporting import ForeignSchemaError, ViewsInUseError, refresh_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ async def upgrade(database: Database, reader_password: str | None = None) -> Upg
     async with database.connection() as connection, only_one(connection):
         try:
             views_made = await refresh_views(connection)
-        except ForeignSchemaError as error:
+        except (ForeignSchemaError, ViewsInUseError, LockedError) as error:
             raise MigrationError(str(error)) from error
         reader = await prepare_reader(connection, reader_password)
     return Upgraded(applied=applied, views_made=views_made, reader=reader)

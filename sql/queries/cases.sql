@@ -8,7 +8,7 @@ ON CONFLICT (case_id) DO NOTHING
 -- name: lock_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions
+       stages, suspensions, refiled_from
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 ORDER BY case_id
@@ -20,9 +20,11 @@ FROM case_event
 WHERE case_id = ANY ($1::text[])
 
 -- name: append_events
+-- What came in while a month was being closed, and was not seen by that, is received after it.
 INSERT INTO case_event
     (case_id, source, id, event_type, time, data, extensions, digest, received_at)
-SELECT case_id, source, id, event_type, time, data, extensions, digest, $9
+SELECT case_id, source, id, event_type, time, data, extensions, digest,
+       greatest($9, (SELECT max(known_at) + interval '1 microsecond' FROM frozen_month))
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[],
             $6::jsonb[], $7::jsonb[], $8::bytea[])
     AS told (case_id, source, id, event_type, time, data, extensions, digest)
@@ -49,18 +51,19 @@ SET status = new.status, settled_verdict = new.settled_verdict, normal = new.nor
     changed_at = $32,
     changed_by = new.changed_by,
     stages = new.stages,
-    suspensions = new.suspensions
+    suspensions = new.suspensions,
+    refiled_from = new.refiled_from
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],
             $14::timestamptz[], $15::timestamptz[], $16::date[], $17::int[], $18::date[],
             $19::date[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::bool[],
             $24::bool[], $25::text[], $26::text[], $27::int[], $28::text[], $29::timestamptz[],
-            $30::jsonb[], $33::jsonb[], $34::jsonb[])
+            $30::jsonb[], $33::jsonb[], $34::jsonb[], $35::text[])
     AS new (case_id, status, settled_verdict, normal, lapsed, category, office, city, rebate_type,
             amount_cny, whitelisted, policy_id, limit_workdays, accepted_at, ended_at, stopped_on,
             counted_workdays, running_since, due_date, at_risk_at, breach_at, urgent_at, in_time,
             same_day, policy_version, anomalies, events, alert_instants, next_alert_at, changed_by,
-            stages, suspensions)
+            stages, suspensions, refiled_from)
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases
@@ -84,7 +87,7 @@ LIMIT $10
 -- name: rows_of_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions
+       stages, suspensions, refiled_from
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 

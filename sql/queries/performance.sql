@@ -1,21 +1,28 @@
 -- name: stopped_distribution
--- Normal cases stopped from $1 to $2 (both included), by group and workdays. $3 names the group.
-SELECT CASE $3::text
-           WHEN 'category' THEN coalesce(category, 'unknown')
-           WHEN 'city' THEN city
-           WHEN 'office' THEN office
-           WHEN 'month' THEN to_char(stopped_on, 'YYYY-MM')
-           WHEN 'rebate_type' THEN coalesce(rebate_type, 'unknown')
-       END AS "group",
-       coalesce(category IN ('I', 'II'), false) AS category_1_2,
-       counted_workdays AS workdays,
-       count(*) AS cases,
-       count(in_time) AS judged,
-       count(*) FILTER (WHERE in_time) AS in_time,
-       count(*) FILTER (WHERE same_day) AS same_day,
-       coalesce(sum(amount_cny), 0) AS amount_cny
-FROM rebate_case
-WHERE status = 'stopped' AND normal AND stopped_on BETWEEN $1::date AND $2::date
+-- Normal cases stopped from $1 to $2 (both included), by group and workdays. $3 names the group. The
+-- name of a month is made of the grouped rows: made of each case it would take half of all the time.
+SELECT coalesce("group", to_char(month, 'YYYY-MM')) AS "group", category_1_2, workdays,
+       sum(cases)::bigint AS cases, sum(judged)::bigint AS judged, sum(in_time)::bigint AS in_time,
+       sum(same_day)::bigint AS same_day, sum(amount_cny) AS amount_cny
+FROM (
+    SELECT CASE $3::text
+               WHEN 'category' THEN coalesce(category, 'unknown')
+               WHEN 'city' THEN city
+               WHEN 'office' THEN office
+               WHEN 'rebate_type' THEN coalesce(rebate_type, 'unknown')
+           END AS "group",
+           CASE WHEN $3::text = 'month' THEN date_trunc('month', stopped_on::timestamp) END AS month,
+           coalesce(category IN ('I', 'II'), false) AS category_1_2,
+           counted_workdays AS workdays,
+           count(*) AS cases,
+           count(in_time) AS judged,
+           count(*) FILTER (WHERE in_time) AS in_time,
+           count(*) FILTER (WHERE same_day) AS same_day,
+           coalesce(sum(amount_cny), 0) AS amount_cny
+    FROM rebate_case
+    WHERE status = 'stopped' AND normal AND stopped_on BETWEEN $1::date AND $2::date
+    GROUP BY 1, 2, 3, 4
+) AS counted
 GROUP BY 1, 2, 3
 
 -- name: open_distribution

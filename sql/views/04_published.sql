@@ -1,5 +1,7 @@
 -- Made to leave the office: no number about fewer than three cases, neither shown nor to be had by
--- subtraction. Where one city of a month must be hidden, so must the smallest of the others.
+-- subtraction from a published total: where a city of a month must be hidden, the next smallest are
+-- hidden with it until they are two or more with three cases or more. Months that are over only: from
+-- day to day a running one would show each case as the difference.
 CREATE VIEW reporting.published_performance AS
 WITH by_city AS (
     SELECT period AS month, city, city_name_zh, city_name_en, sum(n)::bigint AS n,
@@ -8,16 +10,19 @@ WITH by_city AS (
            sum(same_day) / nullif(sum(n), 0) AS same_day_rate
     FROM reporting.ended
     WHERE part = 'this' AND period LIKE '____-__'
+      AND period < to_char(now() AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM')
     GROUP BY period, city, city_name_zh, city_name_en
     HAVING sum(n) > 0
 ),
 ranked AS (
-    SELECT *, count(*) FILTER (WHERE n < 3) OVER (PARTITION BY month) AS small_cities,
-           row_number() OVER (PARTITION BY month ORDER BY n, city) AS place
+    SELECT *, bool_or(n < 3) OVER (PARTITION BY month) AS has_small,
+           row_number() OVER by_size AS place,
+           sum(n) OVER by_size - n AS hidden_before
     FROM by_city
+    WINDOW by_size AS (PARTITION BY month ORDER BY n, city)
 ),
 judged AS (
-    SELECT *, n < 3 OR (small_cities = 1 AND place = 2) AS suppressed FROM ranked
+    SELECT *, has_small AND (n < 3 OR place <= 2 OR hidden_before < 3) AS suppressed FROM ranked
 )
 SELECT month, city, city_name_zh, city_name_en, suppressed,
        CASE WHEN NOT suppressed THEN n END AS n,

@@ -12,7 +12,8 @@ import aiohttp
 import pytest
 
 from cloud_events import accepted, event, ndjson
-from conftest import ADMIN_KEY
+from conftest import ADMIN_KEY, execute
+from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from service_process import call, serving
 
 EVENT = {"Content-Type": "application/cloudevents+json"}
@@ -298,6 +299,37 @@ def test_migrate_prepares_the_reader(folder: Path) -> None:
     )
     assert "a-password-made-up" not in second.stdout + second.stderr
     assert "reporting views: up to date" in doctor
+
+
+async def test_a_deep_look_is_never_skipped_in_silence(folder: Path) -> None:
+    """A note about something else does not keep the doctor from recounting."""
+    call(folder, "keys", "create", "office", "--scope", "cases:read")
+    with EmbeddedPostgres(folder / "data") as dsn:
+        await execute(
+            dsn,
+            "INSERT INTO outbox (notification_id, channel, subject, body, created_at,"
+            " next_attempt_at, dead_at)"
+            " VALUES (gen_random_uuid(), 'c', 's', '{}', now(), now(), now());"
+            "INSERT INTO tally (figure, cases, workdays_sum, judged, in_time, same_day)"
+            " VALUES ('missed', 1, 0, 0, 0, 0)",
+        )
+        told = await asyncio.to_thread(call, folder, "doctor", "--deep")
+
+    assert "1 were given up" in told.stdout
+    assert "tallies: 1 cells differ" in told.stdout
+    assert told.returncode == 1
+
+
+def test_a_case_id_is_no_markup(folder: Path) -> None:
+    """Brackets in a case id are letters, and a moment beyond the calendar is refused plainly."""
+    events = folder / "events.ndjson"
+    events.write_bytes(ndjson([accepted("2026-02-13T10:00:00", subject="4301[red]x[/2026]7")]))
+    call(folder, "import", str(events))
+    told = call(folder, "explain", "4301[red]x[/2026]7", "--at", "2026-02-14T00:00:00+08:00")
+    beyond = call(folder, "explain", "4301[red]x[/2026]7", "--at", "2200-01-01T00:00:00+08:00")
+
+    assert "4301[red]x[/2026]7" in told.stdout
+    assert "--at: must lie from 2000-01-01 to 2099-12-31" in beyond.stderr
 
 
 def test_a_demo_leaves_a_real_database_alone(folder: Path) -> None:

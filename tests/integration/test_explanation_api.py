@@ -1,9 +1,11 @@
 """GET /v1/cases/{case_id}/explanation: a count taken apart, to the letter of the contract."""
 
+import base64
+
 import pytest
 
 from cloud_events import BATCH, Json, accepted, event
-from conftest import Client
+from conftest import ADMIN_KEY, Client
 
 WITH_HOLIDAY = [
     accepted("2026-02-13T10:00:00", category="I"),
@@ -133,4 +135,76 @@ async def test_what_is_wrong_is_named(stopped: Client, path: str, status: int, d
 async def test_a_key_is_needed(stranger: Client) -> None:
     """A case is not for everybody."""
     async with stranger.get("/v1/cases/case-1/explanation") as response:
+        assert 401 == response.status
+
+
+def with_password(password: str) -> dict[str, str]:
+    """Return what a browser sends when its user typed a password."""
+    told = base64.b64encode(f"anybody:{password}".encode()).decode()
+    return {**BROWSER, "Authorization": f"Basic {told}"}
+
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize(
+    ("lang", "text"), [("zh", "受理时管理类别为一类"), ("en", "Category I at acc")]
+)
+async def test_a_browser_gets_a_page(stopped: Client, lang: str, text: str) -> None:
+    """Whoever follows a link in a browser reads days and rules, not JSON."""
+    path = f"/v1/cases/case-1/explanation?lang={lang}"
+    async with stopped.get(path, headers=BROWSER) as response:
+        page = await response.text()
+
+    assert "text/html" == response.content_type
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert text in page
+    assert 15 == page.count('<th scope="row">')
+    assert "http" not in page.replace("http-equiv", "")
+
+
+async def test_a_page_shows_a_case_id_as_it_is(client: Client) -> None:
+    """A case id that looks like HTML stays text."""
+    await client.post(
+        "/v1/events", json=[accepted("2026-11-20T09:00:00", subject="<b>&")], headers=BATCH
+    )
+    async with client.get("/v1/cases/%3Cb%3E&/explanation", headers=BROWSER) as response:
+        page = await response.text()
+
+    assert "&lt;b&gt;&amp;" in page
+    assert "<b>" not in page
+
+
+async def test_a_browser_is_asked_for_a_key(stranger: Client, stopped: Client) -> None:
+    """A browser asks its user, and the key is taken as a password, whatever the name beside it."""
+    path = "/v1/cases/case-1/explanation"
+    async with stranger.get(path, headers=BROWSER) as response:
+        challenge = response.headers["WWW-Authenticate"]
+        refused = response.status
+    async with stranger.get(path, headers=with_password(ADMIN_KEY)) as response:
+        shown = response.status
+    async with stranger.get(path, headers=with_password("wrong")) as response:
+        wrong = response.status, response.headers["WWW-Authenticate"]
+
+    assert (401, 200) == (refused, shown)
+    assert challenge.startswith("Basic ")
+    assert (401, challenge) == wrong
+
+
+async def test_a_password_is_taken_only_for_reading(stranger: Client) -> None:
+    """A browser sends passwords by itself, so nothing can be written or changed with one."""
+    headers = {**with_password(ADMIN_KEY), **BATCH}
+    async with stranger.post("/v1/events", json=WITH_HOLIDAY, headers=headers) as told:
+        posted = told.status, told.headers["WWW-Authenticate"]
+
+    assert (401, 'Bearer realm="rebate_monitor"') == posted
+
+
+@pytest.mark.parametrize(
+    "credentials", ["Basic", "Basic !!", "Basic eDo=", "Basic /w==", "Digest x"]
+)
+async def test_garbage_is_no_key(stranger: Client, credentials: str) -> None:
+    """What is no key is told so."""
+    headers = {"Authorization": credentials}
+    async with stranger.get("/v1/cases", headers=headers) as response:
         assert 401 == response.status

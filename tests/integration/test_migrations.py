@@ -31,9 +31,11 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "channel_state",
     "outbox",
     "lookup_state",
+    "month_foreseen",
     "place",
     "rule_day",
     "rulebook_version",
+    "frozen_month",
 }
 
 

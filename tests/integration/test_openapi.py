@@ -84,6 +84,16 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "performance": ("get", "/v1/performance", {}),
     "performance-empty": ("get", "/v1/performance?from=2020-01-01&to=2020-01-02", {}),
     "performance-month": ("get", "/v1/performance?by=month", {}),
+    "performance-then": ("get", "/v1/performance?known_at=2026-11-23T02:00:00Z", {}),
+    "evaluation": ("get", "/v1/evaluation?by=city&min_cases=1", {}),
+    "evaluation-told": ("get", "/v1/evaluation?from=2026-11-01&to=2026-11-20", {}),
+    "evaluation-422": ("get", "/v1/evaluation?period=week", {}),
+    "months": ("get", "/v1/months", {}),
+    "month-404": ("get", "/v1/months/2026-10", {}),
+    "month-422": ("get", "/v1/months/october", {}),
+    "foresight": ("get", "/v1/foresight", {}),
+    "foresight-of": ("get", "/v1/foresight?city=430100&category=unknown", {}),
+    "foresight-422": ("get", "/v1/foresight?city=x", {}),
     "calendar": ("get", "/v1/calendar?from=2026-01-01&to=2027-12-31", {}),
     "policies": ("get", "/v1/policies", {}),
     "quarantine": ("get", "/v1/quarantine", {}),
@@ -112,6 +122,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "another-type": ("post", "/v1/events", {"data": b"<x/>", "headers": XML}),
 }  # fmt: skip
 CASE = re.compile(r"(?<=^/v1/cases/)[^/]+")
+MONTH = re.compile(r"(?<=^/v1/months/)[^/]+")
 
 
 async def test_answers_are_as_it_says(client: Client, document: Json) -> None:
@@ -128,7 +139,7 @@ async def test_answers_are_as_it_says(client: Client, document: Json) -> None:
     assert (await client.post("/v1/events", json=told, headers=BATCH)).status == 207
 
     for name, (method, path, arguments) in REQUESTS.items():
-        template = CASE.sub("{case_id}", urlsplit(path).path)
+        template = MONTH.sub("{month}", CASE.sub("{case_id}", urlsplit(path).path))
         documented = document["paths"][template][method]["responses"]
         async with client.request(method, path, **arguments) as response:
             content = documented[str(response.status)]["content"]

@@ -18,11 +18,13 @@ from rebate_monitor.domain.event import SuspensionReason
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.places import Place, Places
+from rebate_monitor.storage import patience
 from rebate_monitor.storage import reporting as module
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.lookups import Lookups
 from rebate_monitor.storage.migrations import MigrationError, migrate, packaged_migrations
-from rebate_monitor.storage.reporting import READER, packaged_views, views_are_current
+from rebate_monitor.storage.reader import READER
+from rebate_monitor.storage.reporting import packaged_views, views_are_current
 from rebate_monitor.storage.scram import scram_verifier
 from rebate_monitor.storage.upgrade import upgrade
 
@@ -319,28 +321,171 @@ async def test_only_lists_of_cases_have_ids_and_amounts(database: Database, view
     assert "taxpayer_id" not in {c["column_name"] for c in columns}
 
 
+SMALL_GROUPS = [
+    ({"430100": 2, "430200": 3, "430300": 5}, {"430300": 5}),
+    ({"430100": 1, "430200": 1, "430300": 10}, {}),
+    ({"430100": 1, "430200": 1, "430300": 1, "430400": 9}, {"430400": 9}),
+    ({"430100": 2}, {}),
+    ({"430100": 3, "430200": 4}, {"430100": 3, "430200": 4}),
+]
+
+
+@pytest.mark.parametrize("size", range(len(SMALL_GROUPS)))
 async def test_what_is_published_hides_small_groups(
-    client: Client, database: Database, clock: FixedClock, published: None
+    client: Client, database: Database, clock: FixedClock, published: None, size: int
 ) -> None:
-    """Fewer than three cases are hidden, and beside a single hidden city the next smallest one."""
-    counts = {"14301000000": 2, "14302000000": 3, "14303000000": 5}
-    now = clock()
-    for office, cases in counts.items():
+    """Fewer than three cases are hidden, and so are others until no total gives them away."""
+    counts, expected = SMALL_GROUPS[size]
+    last_month = clock().replace(day=1) - timedelta(days=3)
+    for city, cases in counts.items():
         told = [
-            [
-                _at(accepted("2026-01-01T00:00:00", subject=f"{office}-{n}", office=office), now),
-                _at(event("voucher_issued", "2026-01-01T00:00:00", subject=f"{office}-{n}"), now),
-            ]
+            (_accepted_at(f"{city}-{n}", f"1{city[:4]}000000", last_month), _stopped(city, n))
             for n in range(cases)
         ]
-        await client.post("/v1/events", json=[e for pair in told for e in pair], headers=BATCH)
-    shown = await rows(
-        database, "SELECT city, suppressed, n FROM reporting.published_performance ORDER BY city"
-    )
+        events = [_at(e, last_month) for pair in told for e in pair]
+        await client.post("/v1/events", json=events, headers=BATCH)
+    shown = await rows(database, "SELECT city, n, suppressed FROM reporting.published_performance")
 
-    assert [("430100", True, None), ("430200", True, None), ("430300", False, 5)] == [
-        tuple(row) for row in shown
+    assert set(counts) == {row["city"] for row in shown}
+    assert expected == {row["city"]: row["n"] for row in shown if not row["suppressed"]}
+    assert all((row["n"] is None) == row["suppressed"] for row in shown)
+
+
+def _accepted_at(subject: str, office: str, at: datetime) -> Json:
+    return _at(accepted("2026-01-01T00:00:00", subject=subject, office=office), at)
+
+
+def _stopped(city: str, number: int) -> Json:
+    return event("voucher_issued", "2026-01-01T00:00:00", subject=f"{city}-{number}")
+
+
+async def test_a_running_month_is_not_published(
+    client: Client, database: Database, clock: FixedClock, published: None
+) -> None:
+    """From one day to the next its figures would give a single case away."""
+    told = [
+        (accepted("2026-01-01T00:00:00", subject=f"430100-{n}"), _stopped("430100", n))
+        for n in range(9)
     ]
+    events = [_at(e, clock()) for pair in told for e in pair]
+    await client.post("/v1/events", json=events, headers=BATCH)
+
+    assert [] == await rows(database, "SELECT FROM reporting.published_performance")
+
+
+async def test_what_others_rest_on_is_not_dropped(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Views of somebody's own keep the views from being made anew, and are named."""
+    async with open_database(empty_dsn) as database:
+        await upgrade(database)
+        await execute(empty_dsn, "CREATE VIEW public.mine AS SELECT * FROM reporting.ended")
+        monkeypatch.setattr(module, "packaged_views", lambda: [*packaged_views(), "SELECT 1"])
+        with pytest.raises(MigrationError, match=r"view mine depends on view reporting\.ended"):
+            await upgrade(database)
+        kept = await rows(database, "SELECT count(*) FROM mine")
+
+    assert 1 == len(kept)
+
+
+async def test_who_could_read_can_read_after(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rights that others were granted, and what they put beside the views, outlive an upgrade."""
+    role = f"analyst_{random.Random().getrandbits(40):x}"
+    await execute(empty_dsn, f"CREATE ROLE {role}")
+    try:
+        async with open_database(empty_dsn) as database:
+            await upgrade(database)
+            await execute(
+                empty_dsn,
+                f"GRANT USAGE ON SCHEMA reporting TO {role};"
+                f"GRANT SELECT ON reporting.ended TO {role};"
+                "CREATE VIEW reporting.theirs AS SELECT 1 AS one",
+            )
+            monkeypatch.setattr(module, "packaged_views", lambda: [*packaged_views(), "SELECT 1"])
+            assert (await upgrade(database)).views_made
+            async with database.connection() as connection:
+                await connection.execute(f"SET ROLE {role}")
+                await connection.fetch("SELECT * FROM reporting.ended LIMIT 1")
+                await connection.execute("RESET ROLE")
+                beside = await connection.fetchval("SELECT one FROM reporting.theirs")
+    finally:
+        await execute(empty_dsn, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+    assert 1 == beside
+
+
+async def test_nobody_queues_behind_a_waiting_upgrade(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a backup keeps its lock, an upgrade waits in short turns and others are served."""
+    known = packaged_migrations()
+    monkeypatch.setattr(patience, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(patience, "REST_SECONDS", 0.05)
+    async with open_database(empty_dsn) as database:
+        await migrate(database, known[:2])
+        async with database.transaction() as backup:
+            await backup.execute("LOCK TABLE rebate_case IN ACCESS SHARE MODE")
+            upgrading = asyncio.create_task(upgrade(database))
+            await asyncio.sleep(0.5)
+            async with database.connection() as reader:
+                await reader.fetch("SELECT count(*) FROM rebate_case", timeout=5)
+            was_done = upgrading.done()
+        await upgrading
+
+    assert not was_done
+
+
+async def test_an_upgrade_gives_up_and_says_why(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is never given back ends the upgrade with nothing changed."""
+    monkeypatch.setattr(patience, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(patience, "REST_SECONDS", 0.01)
+    monkeypatch.setattr(patience, "TURNS", 3)
+    known = packaged_migrations()
+    async with open_database(empty_dsn) as database:
+        await migrate(database, known[:2])
+        async with database.transaction() as forgotten:
+            await forgotten.execute("LOCK TABLE rebate_case IN ACCESS SHARE MODE")
+            with pytest.raises(MigrationError, match="somebody keeps a lock on the tables"):
+                await upgrade(database)
+        done = await upgrade(database)
+
+    assert known[2:] == done.applied
+
+
+async def test_a_backup_restored_over_a_database_is_noticed(empty_dsn: str) -> None:
+    """A ledger that has lost its key and holds migrations twice is refused."""
+    async with open_database(empty_dsn) as database:
+        await upgrade(database)
+        await execute(
+            empty_dsn,
+            "ALTER TABLE schema_migration DROP CONSTRAINT schema_migration_pkey;"
+            "INSERT INTO schema_migration SELECT * FROM schema_migration",
+        )
+        with pytest.raises(MigrationError, match="restored over a database that was not empty"):
+            await upgrade(database)
+
+
+async def test_another_database_keeps_its_password(servers: Servers) -> None:
+    """The role is one for all databases of a server: a second one does not change its password."""
+    main = await asyncio.to_thread(servers.dsn, "18")
+    names = [f"reader_{random.Random().getrandbits(40):x}" for _ in range(2)]
+    done = []
+    for name in names:
+        await execute(main, f"CREATE DATABASE {name}")
+        async with open_database(with_database(main, name)) as database:
+            done.append((await upgrade(database, PASSWORD)).reader)
+    await execute(main, f"DROP DATABASE {names[0]} WITH (FORCE)")
+    async with open_database(with_database(main, names[1])) as database:
+        done.append((await upgrade(database, PASSWORD)).reader)
+    await execute(main, f"DROP DATABASE {names[1]} WITH (FORCE)")
+
+    assert done[0].refusal is None
+    assert f"it is that of the database {names[0]}, too" == done[1].refusal
+    assert done[2].refusal is None
 
 
 async def test_codes_that_share_a_cell_have_names(database: Database) -> None:
@@ -466,7 +611,9 @@ async def test_a_migration_may_change_what_views_read(empty_dsn: str) -> None:
         known = packaged_migrations()
         await migrate(database, known[:-1])
         await execute(empty_dsn, "CREATE SCHEMA reporting")
-        await execute(empty_dsn, "COMMENT ON SCHEMA reporting IS 'rebate_monitor views old 1'")
+        await execute(
+            empty_dsn, "COMMENT ON SCHEMA reporting IS 'rebate_monitor views x: old, gone'"
+        )
         await execute(empty_dsn, "CREATE VIEW reporting.old AS SELECT status FROM rebate_case")
         done = await upgrade(database)
         views = await rows(database, "SELECT FROM pg_views WHERE viewname = 'old'")
@@ -529,5 +676,5 @@ async def test_an_owner_who_may_not_make_roles_is_told(empty_dsn: str) -> None:
         )
 
     assert done.reader.refusal
-    assert not done.reader.can_log_in
+    assert done.reader.reads
     assert current

@@ -21,6 +21,7 @@ from rebate_monitor.places import HUNAN
 from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
+from rebate_monitor.storage.foresight import look_ahead
 from rebate_monitor.storage.tallies import compact
 
 Labels = tuple[tuple[str, str], ...]
@@ -43,6 +44,12 @@ LABELS = {
     "rebate_calendar_published_until_timestamp_seconds": set(),
     "rebate_policy_lapsed": {"policy"},
     "rebate_city_info": {"city", "name_zh", "name_en"},
+    "rebate_due_cases": {"city", "workdays_ahead"},
+    "rebate_month_mean_foreseen_workdays": {"scope", "assumption"},
+    "rebate_month_foreseen_timestamp_seconds": set(),
+    "rebate_month_slack_workdays": {"scope"},
+    "rebate_next_holiday_block_start_timestamp_seconds": set(),
+    "rebate_next_holiday_block_end_timestamp_seconds": set(),
     "rebate_quarantined_events": set(),
     "rebate_snapshot_timestamp_seconds": set(),
     "rebate_ingest_commit_seconds_bucket": {"le"},
@@ -158,9 +165,12 @@ def check_with_promtool(promtool: str, text: str) -> subprocess.CompletedProcess
 # --- form --------------------------------------------------------------------------------------
 
 
-async def test_promtool_finds_nothing_to_say(client: Client, promtool: str) -> None:
+async def test_promtool_finds_nothing_to_say(
+    client: Client, service: Service, promtool: str
+) -> None:
     """Prometheus's own linter is content, with a province in the database."""
     await tell(client, PROVINCE)
+    await look_ahead(service.database, service.rulebook, service.now())
     await client.post("/v1/events", json={}, headers=ONE)
 
     checked = check_with_promtool(promtool, await exposition(client))
@@ -177,9 +187,10 @@ async def test_promtool_finds_nothing_to_say_of_an_empty_database(
     assert (0, "", "") == (checked.returncode, checked.stdout, checked.stderr)
 
 
-async def test_names_and_labels_to_the_letter(client: Client) -> None:
+async def test_names_and_labels_to_the_letter(client: Client, service: Service) -> None:
     """Every metric of the contract is there with its labels, and no other rebate_ metric."""
     await tell(client, PROVINCE)
+    await look_ahead(service.database, service.rulebook, service.now())
     told = await samples(client, "")
 
     found: dict[str, set[str]] = {}

@@ -7,7 +7,7 @@ import pytest
 
 from compose_stack import ROOT, SERVICES, environment, on_host
 from observability_servers import GRAFANA, Json, load
-from rebate_monitor.storage.reporting import READER
+from rebate_monitor.storage.reader import READER
 
 PROVISIONING = "/etc/grafana/provisioning"
 SOURCES: dict[str, Json] = {

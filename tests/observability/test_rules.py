@@ -22,6 +22,7 @@ from observability_servers import (
 )
 from rebate_monitor.api.service import Service
 from rebate_monitor.cli.main import main
+from rebate_monitor.storage.foresight import look_ahead
 from rebate_monitor.storage.outbox import add_channels
 
 ROOT = GRAFANA.parent
@@ -234,6 +235,7 @@ async def test_every_metric_and_label_in_the_rules_is_exported(
         await connection.execute("UPDATE alerting_state SET enforce_from = '2026-01-01'")
         await add_channels(connection, ["wecom"])
     await service.alerting.sweeper.sweep()
+    await look_ahead(service.database, service.rulebook, service.now())
     async with client.get("/metrics") as response:
         known = exported(await response.text()) | MADE_BY_PROMETHEUS
     read = selectors()
@@ -305,6 +307,7 @@ ROUTES = {
     "on_call": {"RebateServiceDown", "RebateFiguresMissing", "RebateSweepStalled"},
     "bureau": {
         "RebateMeanOverTarget",
+        "RebateMeanForeseenOverTarget",
         "RebateComplianceFalling",
         "RebateBreachesPresent",
         "RebateBreachesUnacknowledged",
