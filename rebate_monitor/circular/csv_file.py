@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 
-from rebate_monitor.circular.document import Cell, Document, Table, Value
+from rebate_monitor.circular.document import NOTHING, Cell, Document, Table, Value
 
 FIELDS = ("section", "group", "scope", "figure", "value", "suppressed", "name", "label")
 """Stable names as in the API, then what group and figure are called in the language."""
@@ -49,8 +49,8 @@ def _rows(document: Document) -> Iterator[tuple[str, ...]]:
 
 def _figures(table: Table) -> Iterator[tuple[str, ...]]:
     for row in table.rows:
-        for column, cell in zip(table.columns, row.cells, strict=True):
-            if not column.for_chart and not (row.is_total and cell.value is None):
+        for column, cell in table.shown(row):
+            if cell is not NOTHING:
                 scope = column.scope or row.scope
                 told = (_value(cell), "true" if cell.hidden else "false")
                 yield (

@@ -43,6 +43,8 @@ class Cell:
 
 
 HIDDEN = Cell(hidden=True)
+NOTHING = Cell()
+"""Where a row of totals has no figure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,15 @@ class Table:
             for place, column in enumerate(self.columns)
             if (column.figure, column.scope) == (figure, scope)
         )
+
+    def heads(self) -> list[Column]:
+        """Return the columns that are read, those for a chart left out."""
+        return [column for column in self.columns if not column.for_chart]
+
+    def shown(self, row: Row) -> list[tuple[Column, Cell]]:
+        """Return the cells of a row that are read, with their columns."""
+        cells = zip(self.columns, row.cells, strict=True)
+        return [(column, cell) for column, cell in cells if not column.for_chart]
 
     def charted(self) -> Sequence[Row]:
         """Return the rows that a chart shows."""

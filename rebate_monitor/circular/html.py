@@ -70,16 +70,11 @@ class _Shown:
         """Whether it is to stand on one printed page."""
         return len(self.table.rows) <= SHORT_ROWS
 
-    @property
-    def columns(self) -> list[Column]:
-        return [column for column in self.table.columns if not column.for_chart]
-
     def cells(self, row: Row) -> list[tuple[str, str]]:
         """Return the text and the classes of each cell that is shown."""
         return [
             (self._text(row, cell, column), _classes(cell, column))
-            for column, cell in zip(self.table.columns, row.cells, strict=True)
-            if not column.for_chart
+            for column, cell in self.table.shown(row)
         ]
 
     def _text(self, row: Row, cell: Cell, column: Column) -> str:

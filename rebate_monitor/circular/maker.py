@@ -3,7 +3,16 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from rebate_monitor.circular.document import HIDDEN, Cell, Chart, Column, Kind, Row, Table
+from rebate_monitor.circular.document import (
+    HIDDEN,
+    NOTHING,
+    Cell,
+    Chart,
+    Column,
+    Kind,
+    Row,
+    Table,
+)
 from rebate_monitor.circular.facts import Base, Facts, Group
 from rebate_monitor.circular.figures import FIGURES, cell_of
 from rebate_monitor.circular.secrecy import Secrets
@@ -17,7 +26,6 @@ TOTAL = "all"
 """What all groups together are called among the groups of the CSV."""
 SHOWN_BASES = (Base.STOPPED, Base.OPEN)
 """What groups are shown of outside the office."""
-NOTHING = Cell()
 
 Runs = Sequence[tuple[Scope, Sequence[str]]]
 """Figures beside each other, by the scope that they are of."""

@@ -6,7 +6,7 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
-WIDTH = 720
+WIDTH, LABEL_WIDTH = 720, 180.0
 TICKS = 5
 FIRST_WIDE, NARROW = "\u2e80", 0.56
 ROUNDING = 1e-9
@@ -112,12 +112,24 @@ def text_width(text: str, size: float = 12) -> float:
     return sum(size if sign >= FIRST_WIDE else size * NARROW for sign in text)
 
 
+def shortened(text: str, most: float = LABEL_WIDTH) -> str:
+    """Return a text that is not much wider than that."""
+    kept = text
+    while text_width(kept) > most:
+        kept = kept[:-1]
+    return text if kept == text else f"{kept}…"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.10g}"
+
+
 ROW, BAR = 24, 14
 
 
 def bars(picture: Picture) -> Markup:
     """Draw lying bars, one a label, with the value at its end and targets as lines across."""
-    left = max(map(text_width, picture.labels), default=0) + 12
+    left = max((text_width(shortened(label)) for label in picture.labels), default=0) + 12
     right, top = 64.0, 30.0
     bottom = top + ROW * len(picture.labels)
     told = ticks(_largest(picture))
@@ -139,7 +151,7 @@ def bars(picture: Picture) -> Markup:
 def _upright_grid(scale: Scale, told: Sequence[float], top: float, bottom: float) -> Iterator[str]:
     for value in told:
         yield _rule(scale(value), top, scale(value), bottom, "grid")
-        yield _text(scale(value), bottom + 16, f"{value:g}", "middle", "tick")
+        yield _text(scale(value), bottom + 16, _plain(value), "middle", "tick")
 
 
 def _lying_bars(picture: Picture, scale: Scale, top: float) -> Iterator[str]:
@@ -157,7 +169,7 @@ def _at_bars(picture: Picture, scale: Scale, top: float) -> Iterator[str]:
     for place, (label, value) in enumerate(zip(picture.labels, line.values, strict=True)):
         y = top + ROW * place + 16
         end = scale.start if value is None else scale(value)
-        yield _text(scale.start - 8, y, label, "end", "label")
+        yield _text(scale.start - 8, y, shortened(label), "end", "label")
         yield _text(end + 5, y, line.texts[place], css="value")
 
 
@@ -201,7 +213,7 @@ def _by_label(picture: Picture) -> Iterator[tuple[float | None, ...]]:
 def _level_grid(scale: Scale, told: Sequence[float]) -> Iterator[str]:
     for value in told:
         yield _rule(LEFT, scale(value), WIDTH - RIGHT, scale(value), "grid")
-        yield _text(LEFT - 6, scale(value) + 4, f"{value:g}", "end", "tick")
+        yield _text(LEFT - 6, scale(value) + 4, _plain(value), "end", "tick")
 
 
 def _labels_below(labels: Sequence[str], step: float) -> Iterator[str]:

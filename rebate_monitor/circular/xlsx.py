@@ -115,7 +115,7 @@ class _Writer:
         head = {"bold": True, "text_wrap": True, "bottom": 1, "top": 2, "bg_color": FAINT}
         sheet.set_row(top, 32)
         sheet.write_string(top, 0, table.stub, self._format(**head))
-        for place, column in enumerate(table.columns, 1):
+        for place, column in enumerate(table.heads(), 1):
             align = "left" if column.kind is Kind.TEXT else "right"
             sheet.write_string(top, place, column.heading, self._format(**head, align=align))
         for number, row in enumerate(table.rows, top + 1):
@@ -127,7 +127,7 @@ class _Writer:
         self, sheet: Worksheet, number: int, table: Table, row: Row, border: dict[str, Any]
     ) -> None:
         sheet.write_string(number, 0, row.name, self._format(**border))
-        for place, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True), 1):
+        for place, (column, cell) in enumerate(table.shown(row), 1):
             self._write_cell(sheet, (number, place), cell, column, border)
 
     def _write_cell(
@@ -245,10 +245,10 @@ def _least(decimals: int) -> str:
 def _widths(table: Table, words: Wording) -> Iterator[float]:
     """Yield how wide each column has to be, Chinese characters counted as two."""
     yield _width([table.stub, *(row.name for row in table.rows)])
-    for place, column in enumerate(table.columns):
-        texts = (words.cell(row.cells[place], column.kind) for row in table.rows)
+    for place, column in enumerate(table.heads()):
+        cells = (table.shown(row)[place][1] for row in table.rows)
         half = column.heading[: len(column.heading) // 2 + 1]  # headings wrap
-        yield _width([half, *texts])
+        yield _width([half, *(words.cell(cell, column.kind) for cell in cells)])
 
 
 def _width(texts: Sequence[str]) -> float:

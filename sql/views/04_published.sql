@@ -1,7 +1,7 @@
 -- Made to leave the office: no number about fewer than three cases, neither shown nor to be had by
--- subtraction from a published total: where a city of a month must be hidden, the next smallest are
--- hidden with it until they are two or more with three cases or more. Months that are over only: from
--- day to day a running one would show each case as the difference.
+-- subtraction from a published total: where a city of a month must be hidden, others are hidden with it
+-- until they are two or more with three cases or more, by code, since their choice by size would tell
+-- their size. Months that are over only: from day to day a running one would show each case.
 CREATE VIEW reporting.published_performance AS
 WITH by_city AS (
     SELECT period AS month, city, city_name_zh, city_name_en, sum(n)::bigint AS n,
@@ -16,10 +16,10 @@ WITH by_city AS (
 ),
 ranked AS (
     SELECT *, bool_or(n < 3) OVER (PARTITION BY month) AS has_small,
-           row_number() OVER by_size AS place,
-           sum(n) OVER by_size - n AS hidden_before
+           row_number() OVER small_first AS place,
+           sum(n) OVER small_first - n AS hidden_before
     FROM by_city
-    WINDOW by_size AS (PARTITION BY month ORDER BY n, city)
+    WINDOW small_first AS (PARTITION BY month ORDER BY n >= 3, city)
 ),
 judged AS (
     SELECT *, has_small AND (n < 3 OR place <= 2 OR hidden_before < 3) AS suppressed FROM ranked
