@@ -112,8 +112,8 @@ def _days(name: str, now: datetime) -> Days:
 def _target(out: str | None, days: Days, kind: Format, wanted: Wanted) -> Path | None:
     """Return the file to write, None for standard output."""
     if out == STANDARD_OUTPUT:
-        if kind is Format.XLSX:
-            raise click.BadParameter("a workbook needs a file", param_hint="--out")
+        if kind is Format.XLSX and sys.stdout.isatty():
+            raise click.BadParameter("a workbook is nothing for a terminal", param_hint="--out")
         return None
     internal = "-internal" if wanted.internal else ""
     target = Path(out or f"rebate-report-{days.month}-{wanted.language}{internal}.{kind}")

@@ -63,9 +63,11 @@ def test_a_month_in_every_format(office: Path) -> None:
     page = report(office, "--month", month)
     book = report(office, "--month", month, "--lang", "en", "--format", "xlsx", "--internal")
     table = report(office, "--month", month, "--format", "csv", "--out", "-")
+    piped = report(office, "--month", month, "--format", "xlsx", "--out", "-")
 
     html = (office / f"rebate-report-{month}-zh.html").read_text("utf-8")
     sheets = openpyxl.load_workbook(office / f"rebate-report-{month}-en-internal.xlsx")
+    through_a_pipe = openpyxl.load_workbook(io.BytesIO(piped.stdout))
     rows = list(csv.DictReader(io.StringIO(table.stdout.decode("utf-8-sig"))))
     n = next(row["value"] for row in rows if row["section"] == "means" and row["figure"] == "n")
 
@@ -73,6 +75,7 @@ def test_a_month_in_every_format(office: Path) -> None:
     assert f"{month}: {len(html.encode()):,} bytes written to " in page.stderr.decode()
     assert f"停表的正常退税{int(n):,}件" in html
     assert int(n) == sheets["Means against targets"]["B4"].value
+    assert len(sheets.sheetnames) >= len(through_a_pipe.sheetnames) > 1
     assert "<b>Zhuzhou</b>" in [cell.value for cell in sheets["Ranking of cities"]["A"]]
     assert {"'=1+1"} == {
         r["name"] for r in rows if (r["section"], r["group"]) == ("cities", "430200")

@@ -29,6 +29,7 @@ from grafana.panels.stack import DEMO, EMPTY, Stack, running_stack
 from grafana.panels.transformations import transformed
 from observability_servers import tool
 from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.foresight import Assumption
 from rebate_monitor.ingest.decision import Outcome
 from server_folder import new_folder
 from service_process import end_processes_of
@@ -173,6 +174,7 @@ async def test_what_can_be_selected_is_known_to_the_views(sources: Sources) -> N
 # A series that the demo has not: labels of Prometheus and what they can be.
 SOMETIMES = {each.value for each in Verdict} | {each.value for each in Outcome}
 SOMETIMES |= {"sent", "failed", "dead"}
+SOMETIMES |= {each.value for each in Assumption}  # foreseen once a minute, the demo is younger
 
 
 @EACH

@@ -16,7 +16,6 @@ REFUSED = [
     (("--month", "2026-13"), "must be a month such as 2026-10"),
     (("--month", "202610"), "must be a month such as 2026-10"),
     ((), "Missing option '--month'"),
-    ((*OCTOBER, "--format", "xlsx", "--out", "-"), "a workbook needs a file"),
     ((*OCTOBER, "--format", "pdf"), "is not one of"),
     ((*OCTOBER, "--lang", "fr"), "is not one of"),
     ((*OCTOBER, "--min-cases", "0"), "is not in the range"),
