@@ -18,6 +18,7 @@ from rebate_monitor.api import (
     quarantine,
     what_if,
 )
+from rebate_monitor.api.heavy import HEAVY, HeavyReads
 from rebate_monitor.api.in_flight import IN_FLIGHT, InFlight
 from rebate_monitor.api.problems import (
     ProblemError,
@@ -49,6 +50,7 @@ def build_app(service: Service) -> web.Application:
     )
     app[SERVICE] = service
     app[IN_FLIGHT] = InFlight()
+    app[HEAVY] = HeavyReads()
     app.router.add_post("/v1/events", events.post_events)
     app.router.add_get("/v1/cases", cases.list_cases)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}", cases.get_case)

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import a_date, a_utc_instant, allow_only, one_of, parameter
 from rebate_monitor.api.problems import InvalidProblem
 from rebate_monitor.api.service import SERVICE, Service
@@ -26,7 +27,7 @@ from rebate_monitor.domain.periods import Days
 from rebate_monitor.domain.policy import Policy, Scope
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.standing import Period
-from rebate_monitor.storage.figures import read_as_known, read_distributions
+from rebate_monitor.storage.figures import AsKnown, read_as_known, read_distributions
 from rebate_monitor.storage.keys import Scope as KeyScope
 
 GROUPINGS = ("none", "category", "city", "office", "month", "rebate_type")
@@ -46,7 +47,11 @@ async def get_performance(request: web.Request) -> web.Response:
     days = told_days(request, today)
     by = parameter(request, "by", one_of(*GROUPINGS)) or "none"
     period = Period(first=days.first, last=days.last, by=by, today=today)
-    told, rulebook = await _distributions(service, period, known_at)
+    if known_at is None:
+        told, rulebook = await _distributions(service, period), service.rulebook
+    else:
+        known = await request.app[HEAVY].answer(request, _as_known(service, period, known_at))
+        told, rulebook = known.told, known.rulebook
     groups = [
         _group_view(rulebook, period, told, group, scope)
         for group in groups_of(told.groups(), by, days)
@@ -86,15 +91,14 @@ def told_days(request: web.Request, today: date) -> Days:
     return Days(first=first, last=last)
 
 
-async def _distributions(
-    service: Service, period: Period, known_at: datetime | None
-) -> tuple[Distributions, Rulebook]:
-    rules = service.rulebook
+async def _distributions(service: Service, period: Period) -> Distributions:
     async with service.database.transaction(snapshot=True) as connection:
-        if known_at is None:
-            return await read_distributions(connection, period, rules.calendar), rules
-        known = await read_as_known(connection, period, known_at, rules)
-        return known.told, known.rulebook
+        return await read_distributions(connection, period, service.rulebook.calendar)
+
+
+async def _as_known(service: Service, period: Period, known_at: datetime) -> AsKnown:
+    async with service.database.transaction(snapshot=True) as connection:
+        return await read_as_known(connection, period, known_at, service.rulebook)
 
 
 def _group_view(

@@ -1,6 +1,5 @@
 """What the API answers, as types: the JSON and the OpenAPI document are both made from them."""
 
-from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category, RebateType, SuspensionReason
 from rebate_monitor.domain.explanation import Because
-from rebate_monitor.domain.known_then import Belief
+from rebate_monitor.domain.known_then import Belief, History
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import AppliedPolicy
 from rebate_monitor.domain.rulebook import Rulebook
@@ -179,10 +178,14 @@ class BeliefView(msgspec.Struct, kw_only=True):
 
 
 class HistoryView(msgspec.Struct, kw_only=True):
-    """How the belief about a case changed, the first belief first."""
+    """How the belief about a case changed, the first belief that is told first.
+
+    `omitted` moments of new knowledge, of a case with very many, lie before it.
+    """
 
     case_id: str
     changes: list[BeliefView]
+    omitted: int
 
 
 class ResultView(msgspec.Struct, kw_only=True):
@@ -453,9 +456,10 @@ def _summary(
     )
 
 
-def history_view(case_id: str, beliefs: Iterable[Belief]) -> HistoryView:
+def history_view(case_id: str, told: History) -> HistoryView:
     """Lay the beliefs about a case out."""
-    return HistoryView(case_id=case_id, changes=[_belief(belief) for belief in beliefs])
+    changes = [_belief(belief) for belief in told.changes]
+    return HistoryView(case_id=case_id, changes=changes, omitted=told.omitted)
 
 
 def _belief(belief: Belief) -> BeliefView:

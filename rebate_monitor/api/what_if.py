@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.problems import (
     InvalidProblem,
@@ -101,7 +102,7 @@ async def post_what_if(request: web.Request) -> web.Response:
     allow_only(request, [])
     told = _told(await request.read(), request.content_type)
     trial = _trial(request.app[SERVICE], told)
-    view = await _try(request.app[SERVICE], trial, told)
+    view = await request.app[HEAVY].answer(request, _try(request.app[SERVICE], trial, told))
     return web.Response(body=encode(view), content_type=JSON)
 
 
@@ -112,6 +113,8 @@ def _told(body: bytes, content_type: str) -> WhatIfTold:
         return msgspec.json.decode(body, type=WhatIfTold)
     except msgspec.ValidationError as error:
         raise InvalidProblem(str(error)) from None
+    except RecursionError:
+        raise InvalidProblem("the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotJsonProblem("the body must be a JSON object, encoded in UTF-8") from None
 
@@ -137,11 +140,11 @@ def _trial(service: Service, told: WhatIfTold) -> Trial:
 
 async def _try(service: Service, trial: Trial, told: WhatIfTold) -> WhatIfView:
     async with service.database.connection() as connection:
-        case_ids = await cases_of(connection, trial)
+        case_ids = await cases_of(connection, trial, most=MAX_CASES + 1)
     if len(case_ids) > MAX_CASES:
         raise InvalidProblem(
-            f"from, to: {len(case_ids)} cases were accepted then; at most {MAX_CASES} can be tried "
-            "over HTTP, `rebate-monitor what-if` tries any number"
+            f"from, to: more than {MAX_CASES} cases were accepted then, too many to be tried over "
+            "HTTP; `rebate-monitor what-if` tries any number"
         )
     outcome, changes = Outcome(), list[Comparison]()
     async with aclosing(comparisons(service.database, trial, case_ids)) as compared:

@@ -29,7 +29,9 @@ def hidden_rows(rows: Sequence[Counts], forced: Iterable[int] = ()) -> frozenset
     A row has one count for each total that is known: the stopped cases of a city, say, or those of
     categories I and II and the others. Groups stand in a fixed order, of which the last are given
     up first: an order that followed from the counts would tell about them. `forced` are hidden
-    anyway.
+    anyway. Groups without a case are hidden where any is, and decide nothing: which of them are
+    known differs between circulars, and two that hid different ones of the same counts would
+    together tell them.
     """
     hidden = {*forced, *(place for place, row in enumerate(rows) if any(map(is_small, row)))}
     if not hidden:
@@ -43,7 +45,8 @@ def hidden_rows(rows: Sequence[Counts], forced: Iterable[int] = ()) -> frozenset
 
 
 def _columns(rows: Sequence[Counts], places: Iterable[int]) -> list[Counts]:
-    return list(zip(*(rows[place] for place in sorted(places)), strict=True))
+    """Return the counts that each total has of these groups, less groups without a case."""
+    return list(zip(*(rows[place] for place in sorted(places) if any(rows[place])), strict=True))
 
 
 def _is_safe_alone(column: Counts) -> bool:

@@ -16,6 +16,7 @@ from rebate_monitor.ingest.recompute import count_stale
 from rebate_monitor.server import configured_alerts, rulebook, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.alerts import count_unfolded
+from rebate_monitor.storage.case_rows import has_unlaid_cases
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.keys import list_keys
 from rebate_monitor.storage.migrations import MINIMUM_VERSION, MigrationError, missing_migrations
@@ -157,6 +158,9 @@ async def _alert_findings(connection: Connection) -> list[Finding]:
     unfolded = await count_unfolded(connection)
     outbox = await outbox_figures(connection)
     findings = []
+    if await has_unlaid_cases(connection):
+        text = "cases: some were written by an older version, run `rebate-monitor recompute`"
+        findings.append(Finding(level=Level.WRONG, text=text))
     if unfolded:
         text = f"alerts: {unfolded} open cases have none yet, run `rebate-monitor recompute`"
         findings.append(Finding(level=Level.WRONG, text=text))

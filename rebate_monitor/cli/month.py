@@ -33,6 +33,7 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.frozen import (
     Closing,
     MonthRefusedError,
+    check_clock,
     frozen_month,
     frozen_months,
     read_corrections,
@@ -132,6 +133,7 @@ async def _close(settings: Settings, server: session.Server, days: Days, by: str
     closing = Closing(month=days, by=by, current=rulebook(settings), clock=utc_now)
     async with session.ready_database(settings, server) as database:
         try:
+            await check_clock(database, utc_now())
             return await closing.close(database)
         except MonthRefusedError as error:
             raise click.ClickException(str(error)) from error
@@ -154,6 +156,17 @@ async def _show(
         if frozen is None:
             raise click.ClickException(f"{name} is not closed: `rebate-monitor month close {name}`")
         return frozen, await read_corrections(connection, frozen, rules, utc_now())
+
+
+UNSEEN = ("office", "rebate_type", "in_time", "same_day", "is_refiled", "amount_cny")
+
+
+def _unseen(change: CaseChange) -> list[str]:
+    """Name what differs of a case beside what its line shows; an amount is never told."""
+    then, now = change.then, change.now
+    if then is None or now is None:
+        return []
+    return [name for name in UNSEEN if getattr(then, name) != getattr(now, name)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +237,9 @@ class _Shown:
 
     def _case(self, change: CaseChange) -> Iterator[str]:
         yield f"{change.case_id}: {self._part(change.then)} -> {self._part(change.now)}"
+        others = [self.words.say(f"unseen.{name}") for name in _unseen(change)]
+        if others:
+            yield f"  {self.words.say('unseen.also', names=', '.join(others))}"
         for cause in change.causes:
             yield f"  {self._cause(cause)}"
 

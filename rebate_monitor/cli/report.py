@@ -26,6 +26,7 @@ from rebate_monitor.places import Places, places
 from rebate_monitor.policy_file import read_config
 from rebate_monitor.server import rulebook, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.case_rows import has_unlaid_cases
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
 
 STANDARD_OUTPUT = "-"
@@ -127,6 +128,11 @@ async def _facts(settings: Settings, server: session.Server, asked: MonthAsked) 
         session.ready_database(settings, server) as database,
         database.transaction(snapshot=True) as connection,
     ):
+        if await has_unlaid_cases(connection):
+            raise click.ClickException(
+                "some cases were written by an older version, and a report would tell zeros for "
+                "what it did not keep: run `rebate-monitor recompute` first"
+            )
         return await read_facts(connection, asked)
 
 

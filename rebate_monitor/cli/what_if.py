@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 from rich.table import Table
 
+from rebate_monitor.circular.csv_file import harmless
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Performance
@@ -122,7 +123,8 @@ def _write(out: Path, changes: list[Comparison]) -> None:
         sides = [f"{name}_{side}" for side in ("before", "after") for name in STANDING]
         writer.writerow(["case_id", "category", "city", "office", "changes", *sides])
         for told in changes:
-            named = [told.case_id, told.category, told.city, told.office, " ".join(told.kinds)]
+            named = [harmless(told.case_id), told.category, told.city, told.office]
+            named.append(" ".join(told.kinds))
             writer.writerow([*named, *_cells(told.before), *_cells(told.after)])
 
 

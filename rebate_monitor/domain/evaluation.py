@@ -197,16 +197,17 @@ def anomaly_sources(
     """Return the source of each anomaly of a case.
 
     That is the source of the event with which the case came to list it for good, its events told
-    one by one in the order of the fold. Of a case with very many events only the last are looked
-    at; what was listed before them has no source.
+    one by one in the order of the fold. A case of very many events has no sources told: each of
+    them would be a fold of its own.
     """
+    if len(events) > MAX_EVENTS_TOLD:
+        return {}
     ordered = sorted(events, key=lambda event: event.fold_order)
-    start = max(0, len(ordered) - MAX_EVENTS_TOLD)
-    listed = frozenset(fold(case_id, ordered[:start], policies).anomalies)
+    listed: frozenset[Anomaly] = frozenset()
     told: dict[Anomaly, str] = {}
-    for place in range(start, len(ordered)):
+    for place, event in enumerate(ordered):
         before, listed = listed, frozenset(fold(case_id, ordered[: place + 1], policies).anomalies)
-        told |= dict.fromkeys(listed - before, ordered[place].source)
+        told |= dict.fromkeys(listed - before, event.source)
         told = {anomaly: source for anomaly, source in told.items() if anomaly in listed}
     return told
 

@@ -67,33 +67,59 @@ def rules_at(known: Sequence[KnownRules], moment: datetime) -> Rulebook:
     return (begun or known)[-1 if begun else 0].rulebook
 
 
+MOST_MOMENTS = 200
+"""How many moments of new knowledge a history looks back at: each folds the case anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How the belief about a case changed, the first told first.
+
+    `omitted` moments of new knowledge lie before the first belief that is told.
+    """
+
+    changes: tuple[Belief, ...]
+    omitted: int = 0
+
+
 def history(
     case_id: str, receipts: Sequence[Receipt], known: Sequence[KnownRules], now: datetime
-) -> tuple[Belief, ...]:
-    """Return how the belief about a case changed up to `now`, the first belief first.
+) -> History:
+    """Return how the belief about a case changed up to `now`.
 
-    `known` are the states of the rules in order of time, at least one.
+    `known` are the states of the rules in order of time, at least one. What was received by a clock
+    ahead of `now` counts as received now.
     """
+    arrivals = _arrivals(receipts, now)
+    moments = _moments(arrivals, known, now)
+    looked_at = moments[-MOST_MOMENTS:]
     changes: list[Belief] = []
-    for belief in _beliefs(case_id, receipts, known, now):
+    for belief in _beliefs(case_id, arrivals, known, [*looked_at, now]):
         if not changes or not belief.is_as(changes[-1]):
             changes.append(belief)
-    return tuple(changes)
+    return History(changes=tuple(changes), omitted=len(moments) - len(looked_at))
+
+
+Arrivals = dict[datetime, tuple[CaseEvent, ...]]
+
+
+def _moments(arrivals: Arrivals, known: Sequence[KnownRules], now: datetime) -> list[datetime]:
+    """Return when something new became known: an event of the case, or other rules."""
+    if not arrivals:
+        return []
+    first = min(arrivals)
+    turns = {rules.known_since for rules in known if first < rules.known_since <= now}
+    return sorted({*arrivals, *turns})
 
 
 def _beliefs(
-    case_id: str, receipts: Sequence[Receipt], known: Sequence[KnownRules], now: datetime
+    case_id: str, arrivals: Arrivals, known: Sequence[KnownRules], moments: Sequence[datetime]
 ) -> Iterator[Belief]:
-    arrivals = _arrivals(receipts, now)
-    if not arrivals:
-        return
-    first = min(arrivals)
-    turns = {rules.known_since for rules in known if first < rules.known_since <= now}
-    moments = sorted({*arrivals, *turns})
-    rules = rules_at(known, first)
-    for moment, until in pairwise([*moments, now]):
+    rules = rules_at(known, moments[0])
+    for moment, until in pairwise(moments):
         before, rules = rules, rules_at(known, moment)
-        case, assessment = rules.assess(case_id, received_by(receipts, moment))
+        told = [event for at, events in arrivals.items() if at <= moment for event in events]
+        case, assessment = rules.assess(case_id, told)
         policy, calendar = _new_rules(before, rules, case)
         yield _belief(
             case,
@@ -108,13 +134,11 @@ def _beliefs(
             yield _belief(case, assessment, rules, instant)
 
 
-def _arrivals(receipts: Iterable[Receipt], now: datetime) -> dict[datetime, tuple[CaseEvent, ...]]:
-    ordered = sorted(
-        (told for told in receipts if told.received_at <= now), key=attrgetter("received_at")
-    )
+def _arrivals(receipts: Iterable[Receipt], now: datetime) -> Arrivals:
+    ordered = sorted(receipts, key=attrgetter("received_at"))
     return {
         moment: tuple(sorted((told.event for told in together), key=lambda e: e.fold_order))
-        for moment, together in groupby(ordered, key=attrgetter("received_at"))
+        for moment, together in groupby(ordered, key=lambda told: min(told.received_at, now))
     }
 
 

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from rebate_monitor.domain.assessment import Verdict, judge
-from rebate_monitor.domain.case import Status
+from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category
 from rebate_monitor.domain.performance import Open, Performance, Stopped, performance
 from rebate_monitor.domain.policy import Policy, PolicyBook, Scope
@@ -73,8 +73,9 @@ def compare(
 ) -> Comparison:
     """Fold and judge a case by both rulebooks, the present and the proposed one."""
     told = tuple(events)
-    before, after = (_standing(book, case_id, told, now) for book in rules)
-    attributes = rules[0].fold(case_id, told).attributes
+    case, before = _standing(rules[0], case_id, told, now)
+    _, after = _standing(rules[1], case_id, told, now)
+    attributes = case.attributes
     return Comparison(
         case_id=case_id,
         category=attributes.category if attributes else None,
@@ -87,10 +88,10 @@ def compare(
 
 def _standing(
     rulebook: Rulebook, case_id: str, events: tuple[CaseEvent, ...], now: datetime
-) -> Standing:
+) -> tuple[Case, Standing]:
     case, assessment = rulebook.assess(case_id, events)
     judged = judge(case, assessment, rulebook.calendar, now)
-    return Standing(
+    return case, Standing(
         status=case.status,
         verdict=judged.verdict,
         normal=assessment.normal,

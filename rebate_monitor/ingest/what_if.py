@@ -27,10 +27,10 @@ class Trial:
     now: datetime
 
 
-async def cases_of(connection: Connection, trial: Trial) -> list[str]:
-    """Return the ids of the cases to try, in order."""
+async def cases_of(connection: Connection, trial: Trial, most: int | None = None) -> list[str]:
+    """Return the ids of the cases to try, in order; no more than `most`."""
     rows = await connection.fetch(
-        CASES_ACCEPTED, midnight(trial.first), midnight(trial.last + timedelta(days=1))
+        CASES_ACCEPTED, midnight(trial.first), midnight(trial.last + timedelta(days=1)), most
     )
     return [row["case_id"] for row in rows]
 

@@ -20,6 +20,7 @@ LOCK_CASES = statement("lock_cases")
 WRITE_CASES = statement("write_cases")
 ROWS_OF_CASES = statement("rows_of_cases")
 CASE_IDS_AFTER = statement("case_ids_after")
+UNLAID_CASES = statement("unlaid_cases")
 STAGES = msgspec.json.Decoder(tuple[Stage, ...])
 SUSPENSIONS = msgspec.json.Decoder(tuple[Suspension, ...])
 
@@ -206,3 +207,8 @@ async def write_cases(
 async def case_ids_after(connection: Connection, case_id: str, limit: int) -> list[str]:
     """Return the next page of case ids, in order."""
     return [row["case_id"] for row in await connection.fetch(CASE_IDS_AFTER, case_id, limit)]
+
+
+async def has_unlaid_cases(connection: Connection) -> bool:
+    """Say whether a recompute has to fill columns that an older version did not know."""
+    return bool(await connection.fetchval(UNLAID_CASES))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from asyncpg import Record
@@ -45,8 +45,25 @@ EVER = datetime.max.replace(tzinfo=UTC)
 _GROUPS = msgspec.json.Decoder(tuple[FrozenGroup, ...])
 
 
+MAX_SKEW = timedelta(seconds=5)
+
+
 class MonthRefusedError(Exception):
     """The month cannot be closed; the message says why, and what helps."""
+
+
+async def check_clock(database: Database, now: datetime) -> None:
+    """Refuse a clock that is ahead of the database's; raise MonthRefusedError.
+
+    Every event to come would be dated after the closing, and a closed month is never opened again.
+    """
+    async with database.connection() as connection:
+        told = await connection.fetchval("SELECT clock_timestamp()")
+    if now - told > MAX_SKEW:
+        raise MonthRefusedError(
+            f"the clock of this machine ({now.isoformat()}) is ahead of the database's "
+            f"({told.isoformat()}): mend it first"
+        )
 
 
 async def frozen_months(connection: Connection) -> list[FrozenMonth]:

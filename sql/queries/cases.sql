@@ -100,3 +100,7 @@ SELECT case_id FROM rebate_case WHERE case_id > $1 ORDER BY case_id LIMIT $2
 SELECT case_id, source, id, event_type, time, data, digest, received_at
 FROM case_event
 WHERE case_id = ANY ($1::text[])
+
+-- name: unlaid_cases
+-- Whether a version before stages, suspensions and refilings were kept wrote some case last.
+SELECT EXISTS (SELECT FROM rebate_case WHERE stages IS NULL AND events > 0)

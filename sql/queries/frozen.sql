@@ -36,6 +36,7 @@ SELECT case_id, status, normal, category, city, office, rebate_type, amount_cny,
        ended_at, counted_workdays, running_since, in_time, same_day, refiled_from
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
+ORDER BY case_id
 
 -- name: hold_events
 -- Writers that have begun are waited for, and no other begins, nor does another closing, until the

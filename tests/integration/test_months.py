@@ -35,7 +35,7 @@ from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Reception, Writer
 from rebate_monitor.storage.case_events import receipts_of_cases
 from rebate_monitor.storage.database import Connection, Database
-from rebate_monitor.storage.frozen import Closing, MonthRefusedError, frozen_month
+from rebate_monitor.storage.frozen import Closing, MonthRefusedError, check_clock, frozen_month
 from rebate_monitor.storage.rulebooks import note_rulebook
 
 OCTOBER = named_month("2026-10")
@@ -669,3 +669,13 @@ async def test_no_day_of_the_month_is_lost(client: Client, service: Service) -> 
 
     assert 2 == frozen.groups[0].evaluated.performance.n
     assert date(2026, 10, 31) == OCTOBER.last
+
+
+async def test_a_clock_ahead_closes_nothing(database: Database) -> None:
+    """A closing by a fast clock could never be taken back, and would date what comes after it."""
+    async with database.connection() as connection:
+        told = await connection.fetchval("SELECT now()")
+
+    await check_clock(database, told)
+    with pytest.raises(MonthRefusedError, match="is ahead of the database's"):
+        await check_clock(database, told + timedelta(minutes=1))

@@ -35,7 +35,7 @@ from rebate_monitor.circular.document import Cell, Document, Row, Table
 from rebate_monitor.circular.facts import STAGES, Base
 from rebate_monitor.circular.figures import FIGURES
 from rebate_monitor.circular.sections import Section
-from rebate_monitor.circular.suppression import is_small
+from rebate_monitor.circular.suppression import hidden_rows, is_small
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.event import RebateType, SuspensionReason
 from rebate_monitor.domain.local_time import SHANGHAI
@@ -44,6 +44,7 @@ from rebate_monitor.domain.policy import Scope
 from rebate_monitor.places import places
 
 SEPTEMBER, YEAR_AGO = month_of(date(2026, 9, 1)), month_of(date(2025, 10, 1))
+AUGUST = month_of(date(2026, 8, 1))
 OFFICES = (CHANGSHA, "14301210000", "14301810000", ZHUZHOU, "14303000000", "14303020000")
 TYPES = (*RebateType, None)
 CATEGORIES = ("I", "II", "III", "IV", None)
@@ -261,8 +262,8 @@ def made_up_cases(draw: st.DrawFn) -> Made:
     return replace(case, stages=stages, suspended_for=reason, lasts=bool(draw(st.booleans())))
 
 
-def circular(cases: Sequence[Made], *, internal: bool = False) -> Document:
-    province = Province(cases=cases)
+def circular(cases: Sequence[Made], *, internal: bool = False, month: Days = MONTH) -> Document:
+    province = Province(cases=cases, month=month)
     wanted = Wanted(language=Language.EN, internal=internal, min_cases=3)
     return compose(province.facts(), province.places, wanted)
 
@@ -396,6 +397,126 @@ def test_an_office_of_the_month_before_is_hidden_with_its_neighbour() -> None:
 
     assert not cells_of(document, Section.CITIES, "430100")["change_on_previous"].hidden
     assert cells_of(document, Section.OFFICES, other)["change_on_previous"].hidden
+
+
+FOUR = ("14301010000", "14301020000", "14301030000", "14301040000")
+"""Offices of one city, of which the last has no case in what is to be hidden."""
+COVERED = (5, 2, 2)
+"""Cases of the first three: the sum of the small ones tells both, so the first hides with them."""
+
+
+def of_offices(document: Document, figure: str) -> dict[str, bool]:
+    """Return whether a figure is hidden of each office that is listed."""
+    table = next(table for table in document.tables if table.section is Section.OFFICES)
+    return {
+        row.group: cells_of(document, Section.OFFICES, row.group)[figure].hidden
+        for row in table.rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "change"), [(SEPTEMBER, "change_on_previous"), (YEAR_AGO, "change_on_year")]
+)
+def test_a_later_circular_tells_nothing_that_an_earlier_one_kept_back(
+    before: Days, change: str
+) -> None:
+    """An office that hid another two is hidden also beside one that only has cases afterwards."""
+    cases = [made(2, office=office) for office in FOUR for _ in range(4)]
+    for office, n in zip(FOUR, COVERED, strict=False):
+        cases += [made(1, before.last, office=office) for _ in range(n)]
+    earlier, later = circular(cases, month=before), circular(cases)
+
+    assert {} == of_offices(earlier, "mean_workdays")
+    assert dict.fromkeys(FOUR, False) == of_offices(later, "mean_workdays")
+    assert dict.fromkeys(FOUR, True) == of_offices(later, change)
+    assert 1 == cells_of(later, Section.CITIES, "430100")[change].value
+
+
+def test_circulars_on_two_months_at_one_moment_hide_the_same_open_cases() -> None:
+    """Open cases are hidden alike, whichever offices finished any in the month."""
+    cases = [still_open(2, office=o) for o, n in zip(FOUR, COVERED, strict=False) for _ in range(n)]
+    cases += [made(2, office=office) for office in FOUR for _ in range(4)]
+    cases += [made(2, AUGUST.last, office=office) for office in FOUR[:3] for _ in range(4)]
+    earlier, later = circular(cases, month=AUGUST), circular(cases)
+
+    assert dict.fromkeys(FOUR[:3], True) == of_offices(earlier, "open_n")
+    assert dict.fromkeys(FOUR, True) == of_offices(later, "open_n")
+    assert sum(COVERED) == cells_of(later, Section.CITIES, "430100")["open_n"].value
+
+
+Where = tuple[Section, str, str]
+
+
+def told_where(document: Document, wanted: str) -> dict[Where, Any]:
+    """Return a figure wherever a circular has any to tell."""
+    return {
+        (table.section, row.group, scope): cell.value
+        for table, row, figure, scope, cell in shown(document)
+        if figure == wanted and cell.value
+    }
+
+
+def means_where(document: Document) -> set[Where]:
+    """Return where the mean of some cases is told beside which there may be a change."""
+    return {
+        (section, group, scope)
+        for section, group, scope in told_where(document, "n")
+        if section is Section.MEANS or (section in GROUPS and scope == Scope.ALL)
+    }
+
+
+def changes_where(document: Document, change: str) -> set[Where]:
+    """Return where a change is told, also one of nothing."""
+    return {
+        (table.section, row.group, scope)
+        for table, row, figure, scope, cell in shown(document)
+        if figure == change and cell.value is not None
+    }
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_change_is_told_where_both_months_tell_their_mean(seed: int) -> None:
+    """It is told where the circular on either month tells the mean, and nowhere else."""
+    cases = random_province(random.Random(seed))
+    this = circular(cases)
+    means = means_where(this)
+
+    for month, change in ((SEPTEMBER, "change_on_previous"), (YEAR_AGO, "change_on_year")):
+        expected = means & means_where(circular(cases, month=month))
+        assert expected == changes_where(this, change)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_circulars_of_one_moment_tell_the_same_open_cases(seed: int) -> None:
+    """Whichever month they are on."""
+    cases = random_province(random.Random(seed))
+    this = told_where(circular(cases), "open_n")
+
+    for month in (SEPTEMBER, YEAR_AGO):
+        assert this == told_where(circular(cases, month=month), "open_n")
+
+
+FAMILIES = st.one_of(
+    st.lists(st.tuples(st.integers(0, 6)), max_size=6),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=5),
+)
+
+
+@given(FAMILIES, st.data())
+def test_groups_without_a_case_decide_nothing(
+    rows: Sequence[tuple[int, ...]], data: st.DataObject
+) -> None:
+    """With or without them the others are hidden alike, and they are where any other is."""
+    having = [place for place, row in enumerate(rows) if any(row)]
+    forced = data.draw(st.sets(st.sampled_from(having))) if having else set()
+
+    alone = hidden_rows(
+        [rows[place] for place in having], [having.index(place) for place in forced]
+    )
+    together = hidden_rows(rows, forced)
+
+    empty = set(range(len(rows))) - set(having) if alone else set()
+    assert {having[place] for place in alone} | empty == together
 
 
 def test_an_unfinished_month_is_not_compared() -> None:

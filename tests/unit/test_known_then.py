@@ -15,6 +15,7 @@ from domain_builders import (
     instant,
     policies,
     published_calendar,
+    resumed,
     retracted,
     suspended,
     voucher_issued,
@@ -23,6 +24,7 @@ from rebate_monitor.domain.assessment import Verdict, judge, verdict_at
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.event import CaseEvent, SuspensionReason
 from rebate_monitor.domain.known_then import (
+    MOST_MOMENTS,
     Belief,
     KnownRules,
     Receipt,
@@ -56,7 +58,7 @@ def told(
     receipts: list[Receipt], now: str, rules: list[KnownRules] | None = None
 ) -> list[tuple[str, str, str]]:
     """Return each belief as its moment, its verdict and its cause."""
-    beliefs = history(CASE_ID, receipts, rules or RULES, instant(now))
+    beliefs = history(CASE_ID, receipts, rules or RULES, instant(now)).changes
     return [(f"{b.known_at:%m-%d}", str(b.verdict), cause(b)) for b in beliefs]
 
 
@@ -114,7 +116,7 @@ def test_leaving_the_mean_is_a_change() -> None:
         at_once(accepted("2024-03-04T09:00")),
         at_once(suspended("2024-03-05T09:00", SuspensionReason.HOLD)),
     ]
-    last = history(CASE_ID, receipts, RULES, instant("2024-03-20"))[-1]
+    last = history(CASE_ID, receipts, RULES, instant("2024-03-20")).changes[-1]
 
     assert (Verdict.ON_TRACK, Status.SUSPENDED, False, 1) == (
         last.verdict,
@@ -145,7 +147,7 @@ def test_a_new_policy_is_a_cause() -> None:
         at_once(accepted("2024-03-04T09:00")),
         at_once(voucher_issued("2024-03-06T09:00")),
     ]
-    beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20"))
+    beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20")).changes
 
     assert [("03-04", "on_track", "case.accepted"), ("03-06", "met", "case.voucher_issued")] == (
         told(receipts, "2024-03-14", rules)
@@ -171,7 +173,7 @@ def test_a_new_calendar_is_a_cause() -> None:
         at_once(accepted("2024-03-04T09:00")),
         at_once(voucher_issued("2024-03-11T09:00")),
     ]
-    beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20"))
+    beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20")).changes
 
     assert [Verdict.MISSED, Verdict.MET] == [b.verdict for b in beliefs[-2:]]
     assert amended.version == beliefs[-1].calendar
@@ -186,7 +188,33 @@ def test_an_import_is_known_from_the_day_it_came() -> None:
     assert [("06-01", "missed", "case.accepted+case.voucher_issued")] == (
         told(receipts, "2024-06-02")
     )
-    assert [] == told(receipts, "2024-05-31")
+
+
+def test_a_clock_ahead_does_not_hide_what_it_received() -> None:
+    """An event that a replica with a fast clock received counts as received now."""
+    receipts = received("2024-03-04T09:00:05", accepted("2024-03-04T09:00"))
+
+    assert [("03-04", "on_track", "case.accepted")] == told(receipts, "2024-03-04T09:00:01")
+
+
+def test_a_case_of_very_many_events_is_told_from_its_end() -> None:
+    """Each moment of new knowledge is a fold of its own, so only the last ones are looked at."""
+    back_and_forth = [
+        make(f"2024-03-{4 + n // 480:02}T{n // 20 % 24:02}:{n % 20 * 3:02}")
+        for n in range(1, 300)
+        for make in ((suspended, resumed)[n % 2],)
+    ]
+    receipts = [at_once(event) for event in (accepted("2024-03-04T00:00"), *back_and_forth)]
+    told_of = history(CASE_ID, receipts, RULES, instant("2024-04-01"))
+    last = told_of.changes[-1]
+
+    assert 300 - MOST_MOMENTS == told_of.omitted
+    assert expected(receipts, RULES, instant("2024-04-01")) == (
+        last.verdict,
+        last.status,
+        last.normal,
+        last.workdays,
+    )
 
 
 def test_the_first_rules_were_known_always() -> None:
@@ -213,9 +241,10 @@ def test_a_belief_is_what_one_would_have_folded(
     turn = KnownRules(known_since=start + timedelta(hours=turned), rulebook=stricter)
     rules = [*RULES, turn]
     moment = start + timedelta(hours=probed)
+    latest = max((r.received_at for r in receipts), default=moment)
     beliefs = [
         b
-        for b in history(CASE_ID, receipts, rules, moment + timedelta(days=90))
+        for b in history(CASE_ID, receipts, rules, max(moment, latest) + timedelta(days=90)).changes
         if b.known_at <= moment
     ]
 
