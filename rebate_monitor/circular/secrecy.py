@@ -5,10 +5,10 @@ categories and of its rebate types, a city is the sum of its offices, and the fi
 I and II stand beside those of all. Each of these sums is a family whose total is known, and
 `suppression` decides within it; where a total is hidden, so is all below it. Each base has families
 of its own, since a city may have many stopped cases and one open one. The months compared with are
-hidden as in their own circulars, by their own counts alone, so that a change tells nothing that those
-kept back; so are open cases in the circulars of several months at one moment. A month that
-is not over is compared with parts of months, and what their circulars told of the whole would give
-the rest away: so it is not compared at all.
+hidden as in their own circulars, by their own counts alone, so that a change tells nothing that
+those kept back, and open cases alike in all circulars of a moment. A month that is not over is
+compared with parts of months, and what their circulars told of the whole would give the rest away:
+so it is not compared at all.
 
 A mean and a rate are figures of the cases that they are taken over: that one case in a hundred was
 late is told, that a city had one case is not.
