@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from rebate_monitor.api.app import build_app
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
+from rebate_monitor.log import configure_logging
 from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
@@ -45,6 +46,7 @@ WHERE status = 'stopped' AND normal AND stopped_on BETWEEN $1 AND $2
 
 async def run() -> None:
     """Print the median milliseconds of both sides, and the ratio."""
+    configure_logging("json", "warning")
     with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
         with EmbeddedPostgres(Path(folder) / "data") as dsn:
