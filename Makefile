@@ -4,8 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 TESTS  ?= tests
 WORKERS ?= auto
-# The rules must be covered to the last branch; a part of the tests cannot show that.
-COVER  := $(if $(filter tests,$(TESTS)),--cov=rebate_monitor.domain --cov-branch --cov-fail-under=100)
+# The rules must be covered to the last branch by the tests of the rules themselves.
+COVER  := --cov=rebate_monitor.domain --cov-branch --cov-fail-under=100
+PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench dashboards pictures clean secrets
@@ -26,7 +27,12 @@ demo: $(BIN)/rebate-monitor ## Run the service with a simulated province, ready 
 	$(BIN)/rebate-monitor demo
 
 test: lint ## Run every check and every test.
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(TESTS) $(COVER)
+ifeq ($(TESTS),tests)
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit $(COVER)
+	$(BIN)/python -m pytest $(PARALLEL) tests --ignore=tests/unit
+else
+	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
+endif
 
 lint: $(VENV)/.dev ## Check style, types and the architecture.
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import chinese_calendar
@@ -423,3 +423,18 @@ class TestLocalDates:
         """00:00 belongs to the day that it opens, a microsecond before to the day before."""
         assert on == local_date(midnight(on))
         assert on - timedelta(days=1) == local_date(midnight(on) - timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize(
+    ("instant", "inside"),
+    [
+        (datetime(1999, 12, 31, 15, 59, 59, tzinfo=UTC), False),
+        (datetime(1999, 12, 31, 16, 0, tzinfo=UTC), True),
+        (datetime(2099, 12, 31, 15, 59, 59, tzinfo=UTC), True),
+        (datetime(2099, 12, 31, 16, 0, tzinfo=UTC), False),
+        (datetime.max.replace(tzinfo=UTC), False),
+    ],
+)
+def test_a_calendar_covers_the_days_of_its_years(instant: datetime, inside: bool) -> None:
+    """By the date in Asia/Shanghai; what has no such date is not covered."""
+    assert inside == work_calendar().covers(instant)
