@@ -83,7 +83,8 @@ def openapi_document() -> Json:
         "info": {
             "title": "rebate_monitor",
             "version": __version__,
-            "description": "Working-day clocks of export tax rebates: events in, figures out.",
+            "description": "Working-day clocks of export tax rebates: events in, figures out. "
+            "docs/definitions.md defines every figure, with its source.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
