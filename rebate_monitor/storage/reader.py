@@ -35,6 +35,12 @@ class Reader:
     refusal: str | None = None
 
 
+async def present_reader(connection: Connection) -> Reader | None:
+    """Return the role as it is, None where there is none that reads these views."""
+    state = await connection.fetchrow(READER_STATE, READER, OF_DATABASE)
+    return Reader(can_log_in=state["can_log_in"]) if state and state["reads"] else None
+
+
 async def prepare_reader(connection: Connection, password: str | None) -> Reader:
     """Let the role read the views; with a password it can log in.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.migrations import Migration, MigrationError, migrate, only_one
 from rebate_monitor.storage.patience import LockedError
-from rebate_monitor.storage.reader import Reader, prepare_reader
+from rebate_monitor.storage.reader import Reader, prepare_reader, present_reader
 from rebate_monitor.storage.reporting import ForeignSchemaError, ViewsInUseError, refresh_views
 
 
@@ -29,5 +29,7 @@ async def upgrade(database: Database, reader_password: str | None = None) -> Upg
             views_made = await refresh_views(connection)
         except (ForeignSchemaError, ViewsInUseError, LockedError) as error:
             raise MigrationError(str(error)) from error
-        reader = await prepare_reader(connection, reader_password)
+        reader = await present_reader(connection)
+        if reader is None or views_made or reader_password is not None:
+            reader = await prepare_reader(connection, reader_password)
     return Upgraded(applied=applied, views_made=views_made, reader=reader)

@@ -16,6 +16,7 @@ WHERE relation.relnamespace = to_regnamespace('reporting') AND told.privilege_ty
 -- name: reader_state
 -- No row: there is no such role. Its comment is $2 and the database that its password was set for.
 SELECT rolcanlogin AS can_log_in,
+       coalesce(has_table_privilege(rolname, to_regclass('reporting.ended'), 'SELECT'), false) AS reads,
        (SELECT datname::text FROM pg_database
         WHERE shobj_description(role.oid, 'pg_authid') = $2::text || datname
           AND datname <> current_database()) AS other_database

@@ -470,6 +470,20 @@ async def test_a_backup_restored_over_a_database_is_noticed(empty_dsn: str) -> N
             await upgrade(database)
 
 
+async def test_a_reader_without_its_rights_gets_them_again(empty_dsn: str) -> None:
+    """A backup is restored without rights: the next upgrade grants them, though no view is new."""
+    async with open_database(empty_dsn) as database:
+        await upgrade(database)
+        await execute(empty_dsn, f"REVOKE ALL ON ALL TABLES IN SCHEMA reporting FROM {READER}")
+        done = await upgrade(database)
+        reads = await rows(
+            database, f"SELECT has_table_privilege('{READER}', 'reporting.ended', 'SELECT')"
+        )
+
+    assert not done.views_made
+    assert [(True,)] == [tuple(row) for row in reads]
+
+
 async def test_another_database_keeps_its_password(servers: Servers) -> None:
     """The role is one for all databases of a server: a second one does not change its password."""
     main = await asyncio.to_thread(servers.dsn, "18")
