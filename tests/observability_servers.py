@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import need
 from grafana.panels.stack import hasty_rules
@@ -24,6 +25,7 @@ RULES = GRAFANA / "prometheus" / "rules"
 ALERTMANAGER_CONFIG = GRAFANA / "alertmanager" / "alertmanager.yml"
 TOKEN = "a-token-made-up-for-tests"
 ALL_DAY = ("00:00", "24:00")
+SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 
 
 def tool(name: str, package: str) -> str:
@@ -180,3 +182,14 @@ async def query(session: aiohttp.ClientSession, url: str, expression: str) -> li
             return (await response.json())["data"]["result"] if response.status == 200 else None
 
     return await eventually(ask, expression)
+
+
+def exported(exposition: str) -> dict[str, set[str]]:
+    """Return every series name that a scrape can hold, with the labels that were seen on it."""
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(exposition):
+        for suffix in SUFFIXES.get(family.type, ("",)):
+            found[family.name + suffix] = set()
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found

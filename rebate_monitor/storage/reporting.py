@@ -41,9 +41,8 @@ class ViewsInUseError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stored:
-    """The schema as it is: whether it is there, its comment, and the names of its relations."""
+    """The schema as it is: its comment and the names of its relations, empty without it."""
 
-    exists: bool = False
     comment: str = ""
     names: frozenset[str] = frozenset()
 
@@ -117,7 +116,7 @@ async def _stored(connection: Connection) -> _Stored:
     row = await connection.fetchrow(REPORTING_STATE)
     if row is None:
         return _Stored()
-    return _Stored(exists=True, comment=row["comment"] or "", names=frozenset(row["names"]))
+    return _Stored(comment=row["comment"] or "", names=frozenset(row["names"]))
 
 
 def _names() -> list[str]:

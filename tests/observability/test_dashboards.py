@@ -9,7 +9,6 @@ from typing import Any
 
 import promql_parser
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_events import BATCH, accepted, event
 from conftest import Client
@@ -20,7 +19,7 @@ from grafana.panels.interpolation import Choice, interpolate, prometheus_format
 from grafana.panels.json_text import json_text
 from grafana.panels.time_range import time_range
 from grafana.panels.units import known_unit
-from observability_servers import GRAFANA, RULES, load
+from observability_servers import GRAFANA, RULES, exported, load
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.storage.foresight import look_ahead
@@ -37,7 +36,6 @@ NOW = datetime(2026, 11, 26, 9, 30, tzinfo=SHANGHAI)
 ADDED_BY_PROMETHEUS = {"job", "instance"}
 MADE_BY_PROMETHEUS = {"up": set[str](), "ALERTS": {"alertname", "alertstate"}}
 OF_THE_PROCESS = ("http_", "process_", "rebate_ingest_commit_seconds", "up", "ALERTS")
-SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 FOLDS = {"max", "min"}  # of figures that are the same on every replica
 
 READ = re.compile(r"\b(?:FROM|JOIN)\s+(?:LATERAL\s+)?(\w[\w.]*)")
@@ -317,17 +315,6 @@ def recorded() -> dict[str, set[str]]:
         }
         for rule in group["rules"]
     }
-
-
-def exported(exposition: str) -> dict[str, set[str]]:
-    """Return every series name that a scrape can hold, with the labels that were seen on it."""
-    names: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(exposition):
-        for suffix in SUFFIXES.get(family.type, ("",)):
-            names[family.name + suffix] = set()
-        for sample in family.samples:
-            names.setdefault(sample.name, set()).update(sample.labels)
-    return names
 
 
 def labels_of_alerts() -> set[str]:

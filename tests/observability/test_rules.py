@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_events import BATCH, accepted, event
 from conftest import Client
@@ -17,6 +16,7 @@ from observability_servers import (
     RULES,
     Json,
     alert_rules,
+    exported,
     load,
     tool,
 )
@@ -36,7 +36,6 @@ OFFICE_HOURS = "office_hours"
 MADE_BY_PROMETHEUS = {"up": {"job", "instance"}, "ALERTS": {"alertname", "alertstate"}}
 ADDED_BY_PROMETHEUS = {"job", "instance"}
 OF_THE_PROCESS = ("http_request_duration_seconds", "rebate_ingest_commit_seconds", "up", "ALERTS")
-SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
 
 SELECTOR = re.compile(r"\b(up|ALERTS|(?:rebate|http|process)_\w+)\b(?!:)(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
@@ -208,17 +207,6 @@ def test_operations_say_where_to_look_first() -> None:
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
     assert set(ALERTS) == set(re.findall(r"\bRebate[A-Z]\w+", text.split("## Alerts")[1]))
-
-
-def exported(exposition: str) -> dict[str, set[str]]:
-    """Return every series name that a scrape can hold, with the labels that were seen on it."""
-    found: dict[str, set[str]] = {}
-    for family in text_string_to_metric_families(exposition):
-        for suffix in SUFFIXES.get(family.type, ("",)):
-            found[family.name + suffix] = set()
-        for sample in family.samples:
-            found.setdefault(sample.name, set()).update(sample.labels)
-    return found
 
 
 async def test_every_metric_and_label_in_the_rules_is_exported(
