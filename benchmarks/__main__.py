@@ -3,9 +3,9 @@
 import asyncio
 import sys
 
-from benchmarks import by_month, clock, midnight, scrape
+from benchmarks import by_month, clock, midnight, recompute, scrape
 
-wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight", "by-month"}
+wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight", "by-month", "recompute"}
 if "clock" in wanted:
     print("clock: W(b) - W(a)")
     clock.run()
@@ -18,3 +18,6 @@ if "midnight" in wanted:
 if "by-month" in wanted:
     print("\nby-month: GET /v1/performance?by=month over a million stopped cases")
     asyncio.run(by_month.run())
+if "recompute" in wanted:
+    print("\nrecompute: every case laid down anew after a calendar change")
+    asyncio.run(recompute.run())

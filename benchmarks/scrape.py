@@ -94,10 +94,8 @@ async def _fill(service: Service, size: int) -> int:
 
 async def _scrape(service: Service) -> None:
     today = service.today()
-    snapshot = await read_snapshot(service.database, windows(today), today)
-    figures = FiguresCollector(
-        snapshot=snapshot, rulebook=service.rulebook, places=service.places, now=service.now()
-    )
+    snapshot = await read_snapshot(service.database, service.rules, windows(today), today)
+    figures = FiguresCollector(snapshot=snapshot, places=service.places, now=service.now())
     await service.metrics.render(figures, "")
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -19,12 +19,13 @@ from rebate_monitor.domain.policy import PolicyBook, Scope
 from rebate_monitor.domain.tally import Deltas
 from rebate_monitor.places import Places
 from rebate_monitor.storage.foresight import MonthForeseen
+from rebate_monitor.storage.rules import RulesInForce
 
 
-def due_cases(cells: Deltas, month: Month, places: Places) -> Metric:
+def due_cases(cells: Deltas, today: date, rules: RulesInForce, places: Places) -> Metric:
     """Count what falls due on each of the next workdays, 0 where nothing does."""
     counts: Counter[tuple[str, int]] = Counter()
-    for (city, ahead), cases in due_by_city(cells, month.today, month.calendar).items():
+    for (city, ahead), cases in due_by_city(cells, today, rules.calendar_of).items():
         counts[places.city_label(city), ahead] += cases
     family = GaugeMetricFamily(
         "rebate_due_cases",

@@ -42,6 +42,11 @@ from rebate_monitor.foresight_metrics import (
     month_slack,
 )
 from rebate_monitor.places import Places
+from rebate_monitor.rules_metrics import (
+    open_cases_beyond_calendar,
+    recompute_figures,
+    rules_version,
+)
 from rebate_monitor.storage.figures import Snapshot
 from rebate_monitor.storage.outbox import OutboxFigures
 
@@ -92,17 +97,18 @@ def windows(today: date) -> dict[str, date]:
     }
 
 
-EMPTY = Snapshot(cells={}, windows={}, quarantined=0, outbox=OutboxFigures(delivered={}))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FiguresCollector(Collector):
     """The figures of one snapshot, taken at `now`."""
 
     snapshot: Snapshot
-    rulebook: Rulebook
     places: Places
     now: datetime
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules in force."""
+        return self.snapshot.rules.rulebook
 
     @property
     def today(self) -> date:
@@ -116,7 +122,10 @@ class FiguresCollector(Collector):
 
     def describe(self) -> Iterable[Metric]:
         """Name the metrics, as of an empty database: a registry collects at registration, too."""
-        return replace(self, snapshot=EMPTY).collect()
+        empty = replace(
+            self.snapshot, cells={}, windows={}, quarantined=0, outbox=OutboxFigures(delivered={})
+        )
+        return replace(self, snapshot=empty).collect()
 
     def collect(self) -> Iterator[Metric]:
         """Yield every figure as a fresh metric."""
@@ -126,6 +135,8 @@ class FiguresCollector(Collector):
         yield from self._window_figures()
         yield from self._policy_figures()
         yield from self._calendar_figures()
+        yield rules_version(self.snapshot.rules)
+        yield from recompute_figures(self.snapshot.recompute)
         yield from self._foresight_figures()
         yield self._cities()
         yield self._open_alerts()
@@ -195,11 +206,12 @@ class FiguresCollector(Collector):
         for cell, measures in self.snapshot.cells.items():
             if cell.figure is Figure.OPEN and cell.due_on is not None:
                 category = cell.category or UNKNOWN_CATEGORY
-                counts[category, self._due_bucket(cell.due_on)] += measures.cases
+                counts[category, self._due_bucket(cell.due_on, cell.rules)] += measures.cases
         return counts
 
-    def _due_bucket(self, due_on: date) -> str:
-        left = self.rulebook.calendar.workdays_between(self.today, due_on)
+    def _due_bucket(self, due_on: date, rules: int | None) -> str:
+        calendar = self.snapshot.rules.calendar_of(rules)
+        left = calendar.workdays_between(self.today, due_on)
         return "overdue" if left < 0 else DUE_BUCKETS[min(left, 3) + 1]
 
     @staticmethod
@@ -312,12 +324,13 @@ class FiguresCollector(Collector):
             "The end of the last day whose notice is published.",
             value=midnight(calendar.published_until + timedelta(days=1)).timestamp(),
         )
+        yield open_cases_beyond_calendar(self.snapshot.cells, self.snapshot.rules)
 
     def _foresight_figures(self) -> Iterator[Metric]:
         month = Month(today=self.today, calendar=self.rulebook.calendar)
         sums = {scope: self._window_sums(scope, "month") for scope in Scope}
         finished = {scope: Sums(told.cases, told.workdays_sum) for scope, told in sums.items()}
-        yield due_cases(self.snapshot.cells, month, self.places)
+        yield due_cases(self.snapshot.cells, self.today, self.snapshot.rules, self.places)
         yield from month_foreseen_figures(self.snapshot.foreseen)
         yield month_slack(finished, month, self.rulebook.policies)
         yield from holiday_figures(month)

@@ -1,16 +1,45 @@
 """Names of cities and offices, for people; an unknown one is shown by its code."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
 
+from rebate_monitor.told_fields import (
+    MOST_PROBLEMS,
+    STORABLE,
+    Checked,
+    ToldError,
+    check_tables,
+    given_twice,
+    shown,
+)
+
 OTHER_CITY = "other"
 """The metric label of a city that has no name here: labels must stay few (DESIGN 6)."""
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
-OfficeCode = Annotated[str, msgspec.Meta(pattern=r"^1[0-9]{10}\Z")]
+MOST_CITIES, MOST_OFFICES = 1_000, 100_000
+
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=100,
+        pattern=STORABLE,
+        description="a text of 1 to 100 characters, without U+0000",
+    ),
+]
+CityCode = Annotated[
+    str, msgspec.Meta(pattern=r"^[0-9]{6}\Z", description="six digits in quotation marks")
+]
+OfficeCode = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^1[0-9]{10}\Z",
+        description="eleven digits in quotation marks, the first of them 1",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +51,12 @@ class Place:
     name_en: str
 
 
-class PlacesError(ValueError):
-    """A `[[city]]` or `[[office]]` block of a configuration is wrong; the message says where."""
+class PlacesError(ToldError):
+    """`[[city]]` or `[[office]]` blocks of a configuration are wrong; each problem says where."""
 
 
 class _City(msgspec.Struct, forbid_unknown_fields=True):
-    code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6}\Z")]
+    code: CityCode
     name_zh: Name
     name_en: Name
 
@@ -37,11 +66,6 @@ class _Office(msgspec.Struct, forbid_unknown_fields=True):
     name_zh: Name
     name_en: Name
     parent: OfficeCode | None = None
-
-
-class _Places(msgspec.Struct):
-    city: list[_City] = []
-    office: list[_Office] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,17 +127,23 @@ HUNAN = (
 
 def places(config: Mapping[str, Any] | None = None) -> Places:
     """Return Hunan's cities with a configuration's cities and offices added; raise PlacesError."""
-    try:
-        told = msgspec.convert(config or {}, _Places)
-    except msgspec.ValidationError as error:
-        raise PlacesError(str(error)) from error
+    told = config or {}
+    cities = check_tables(told, "city", _City, title="[[city]]", key="code", most=MOST_CITIES)
+    offices = check_tables(
+        told, "office", _Office, title="[[office]]", key="code", most=MOST_OFFICES
+    )
+    problems = [*_city_problems(cities), *_office_problems(offices, _known_cities(cities))]
+    if problems:
+        raise PlacesError(*problems)
+    return _places([city.table for city in cities], [office.table for office in offices])
+
+
+def _places(cities: list[_City], offices: list[_Office]) -> Places:
     hunan = (Place(code=code, name_zh=zh, name_en=en) for code, zh, en in HUNAN)
-    parents = {office.code: office.parent for office in told.office if office.parent is not None}
-    _refuse_cycles(parents)
     return Places(
-        cities={place.code: place for place in (*hunan, *map(_place, told.city))},
-        offices={office.code: _place(office) for office in told.office},
-        parents=parents,
+        cities={place.code: place for place in (*hunan, *map(_place, cities))},
+        offices={office.code: _place(office) for office in offices},
+        parents={office.code: office.parent for office in offices if office.parent is not None},
     )
 
 
@@ -121,13 +151,66 @@ def _place(told: _City | _Office) -> Place:
     return Place(code=told.code, name_zh=told.name_zh, name_en=told.name_en)
 
 
-def _refuse_cycles(parents: Mapping[str, str]) -> None:
+def _known_cities(told: list[Checked[_City]]) -> set[str]:
+    return {code for code, *_ in HUNAN} | {city.right.get("code", "") for city in told}
+
+
+def _city_problems(told: list[Checked[_City]]) -> Iterator[str]:
+    for city in told:
+        yield from city.problems
+    for code in given_twice(told, "code"):
+        yield f"[[city]] {shown(code)}: code: is given twice; every city needs one of its own"
+
+
+def _office_problems(told: list[Checked[_Office]], cities: Collection[str]) -> Iterator[str]:
+    problems = [problem for office in told for problem in office.problems]
+    yield from problems
+    if len(problems) >= MOST_PROBLEMS:
+        return  # not all of them were checked, so a parent may be among the rest
+    for code in given_twice(told, "code"):
+        yield f"[[office]] {shown(code)}: code: is given twice; every office needs one of its own"
+    yield from _unknown_parents(told, cities)
+    yield from _rings({o.right["code"]: o.right["parent"] for o in told if _has_parent(o)})
+
+
+def _has_parent(office: Checked[_Office]) -> bool:
+    return "code" in office.right and office.right.get("parent") is not None
+
+
+def _unknown_parents(told: list[Checked[_Office]], cities: Collection[str]) -> Iterator[str]:
+    offices = {office.right.get("code") for office in told}
+    for office in told:
+        parent = office.right.get("parent")
+        if parent is not None and parent not in offices and not _is_placed(parent, cities):
+            yield (
+                f"{office.title}: parent: {shown(parent)} is unknown; must be another [[office]], "
+                "or an office of a known province or city: Hunan's, or those of a [[city]]"
+            )
+
+
+def _is_placed(office: str, cities: Collection[str]) -> bool:
+    """Say whether a code alone tells where an office lies: in a known city, or above one."""
+    prefix = office[1:5].removesuffix("00").removesuffix("00")
+    return any(city.startswith(prefix) for city in cities)
+
+
+def _rings(parents: Mapping[str, str]) -> Iterator[str]:
+    told: set[str] = set()
     for office in parents:
-        line: list[str] = []
-        for link in _line(office, parents):
-            if link in line:
-                raise PlacesError(
-                    f"[[office]] {office}: parent: the line of parents comes back to itself "
-                    f"({' -> '.join((*line, link))}); an office cannot lie below itself"
-                )
-            line.append(link)
+        ring = _ring_above(office, parents)
+        if ring and told.isdisjoint(ring):
+            yield (
+                f"[[office]] {shown(ring[0])}: parent: the line of parents comes back to itself "
+                f"({' -> '.join((*ring, ring[0]))}); an office cannot lie below itself"
+            )
+        told.update(ring)
+
+
+def _ring_above(office: str, parents: Mapping[str, str]) -> list[str]:
+    """Return the ring that an office's line of parents runs into, if it does."""
+    line: list[str] = []
+    for link in _line(office, parents):
+        if link in line:
+            return line[line.index(link) :]
+        line.append(link)
+    return []

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from rebate_monitor.calendar_file import CalendarFileError, convert_notice
+from rebate_monitor.domain.calendar_change import with_notice
 from rebate_monitor.domain.event import Category
 from rebate_monitor.domain.policy import OverlappingPoliciesError, PolicyBook
 from rebate_monitor.domain.rulebook import Rulebook
@@ -47,8 +48,7 @@ def proposed_rules(present: Rulebook, proposal: Proposal) -> Rulebook:
 
 def _policies(present: PolicyBook, proposal: Proposal) -> PolicyBook:
     proposed = convert_policies({"policy": proposal.policies})
-    by_id = {policy.id: policy for policy in (*present.policies, *proposed)}
-    return with_limits(PolicyBook(by_id.values()), _limits(proposal.limits))
+    return with_limits(present.with_policies(proposed), _limits(proposal.limits))
 
 
 def _limits(told: dict[str, int]) -> dict[Category | None, int]:
@@ -64,5 +64,4 @@ def _limits(told: dict[str, int]) -> dict[Category | None, int]:
 def _calendar(present: WorkCalendar, proposal: Proposal) -> WorkCalendar:
     if proposal.calendar is None:
         return present
-    notice = convert_notice(proposal.calendar)
-    return WorkCalendar({**present.notices, notice.year: notice}.values())
+    return with_notice(present, [convert_notice(proposal.calendar)])

@@ -22,19 +22,23 @@ from rebate_monitor.api.app import build_app
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.service import Service
 from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.recompute import Recomputer
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
-from rebate_monitor.places import places
+from rebate_monitor.places import Places, PlacesError, places
 from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.foresight import FORESEE_EVERY, look_ahead
 from rebate_monitor.storage.lookups import Lookups
+from rebate_monitor.storage.rules import Rules
 from rebate_monitor.storage.tallies import compact
 from rebate_monitor.supervisor import again, every
 
 COMPACT_EVERY_SECONDS = 2.0
+RECOMPUTE_EVERY_SECONDS = 1.0
 # Together below the ten seconds after which a container is killed.
 DRAIN_SECONDS, CLOSE_SECONDS = 7.0, 1.0
 
@@ -52,19 +56,33 @@ def rulebook(settings: Settings) -> Rulebook:
     try:
         policies = policy_book(config)
     except PolicyFileError as error:
-        raise PolicyFileError(f"{settings.config}: {error}") from error
+        raise error.within(settings.config) from error
     return Rulebook(policies=policies, calendar=work_calendar())
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Return the rules as the database has them, or these settings where it has none yet."""
+    return Rules(rulebook(settings))
 
 
 def _config(settings: Settings) -> dict[str, Any]:
     return read_config(settings.config) if settings.config else {}
 
 
-def configured_alerts(settings: Settings) -> AlertSettings:
-    """Return who is told of named cases; raise ConfigurationError, which names the file."""
+def configured_places(settings: Settings) -> Places:
+    """Return the cities and offices by name; raise PlacesError, which names the file."""
     config = _config(settings)
     try:
-        return alert_settings(config, places(config))
+        return places(config)
+    except PlacesError as error:
+        raise error.within(settings.config) from error
+
+
+def configured_alerts(settings: Settings) -> AlertSettings:
+    """Return who is told of named cases; raise ConfigurationError, which names the file."""
+    config, known = _config(settings), configured_places(settings)
+    try:
+        return alert_settings(config, known)
     except ConfigurationError as error:
         raise ConfigurationError(f"{settings.config}: {error}") from error
 
@@ -76,12 +94,12 @@ def compose(
     alerts: AlertSettings | None = None,
 ) -> Service:
     """Put the parts of the service together; `alerts` stand in for the configured ones."""
-    rules, metrics, known = rulebook(settings), Metrics(), places(_config(settings))
+    rules, metrics, known = rules_of(settings), Metrics(), configured_places(settings)
     told = alerts or configured_alerts(settings)
     sweeper = Sweeper(database, now, told.enforce_from)
     alerting = Alerting(
         database=database,
-        calendar=rules.calendar,
+        rules=rules,
         places=known,
         settings=told,
         sweeper=sweeper,
@@ -90,12 +108,12 @@ def compose(
     return Service(
         settings=settings,
         database=database,
-        rulebook=rules,
+        rules=rules,
         places=known,
         alerting=alerting,
         writer=Writer(
             database=database,
-            rulebook=rules,
+            rules=rules,
             max_ahead=settings.max_ahead,
             observe_commit=metrics.commit_seconds.observe,
             wake=sweeper.wake,
@@ -141,6 +159,7 @@ async def run(
             publishing(service, port),
             compacting(service, stop),
             foreseeing(service, stop),
+            recomputing(service, stop),
             *service.alerting.loops(session, stop),
         )
         async with asyncio.TaskGroup() as group:
@@ -170,24 +189,41 @@ def foreseeing(service: Service, stop: asyncio.Event) -> Loop:
     """Return the loop that foresees the month's end for the metrics."""
     return every(
         FORESEE_EVERY.total_seconds(),
-        lambda: look_ahead(service.database, service.rulebook, service.now()),
+        lambda: look_ahead(service.database, service.rules, service.now()),
         "foresight",
         stop,
     )
 
 
+def recomputing(service: Service, stop: asyncio.Event) -> Loop:
+    """Return the loop that lays cases down anew after the rules have changed."""
+    recomputer = Recomputer(database=service.database, rules=service.rules, clock=service.now)
+    return every(RECOMPUTE_EVERY_SECONDS, recomputer.work, "recompute", stop)
+
+
 async def publishing(service: Service, port: int) -> None:
-    """Write the look-up tables of reports once, as soon as the database is there."""
+    """Publish the rules and the names that this process comes with, once the database is there."""
     link = service.alerting.settings.link or f"http://localhost:{port}"
-    lookups = await asyncio.to_thread(Lookups, service.rulebook, service.places, link)
-    published = asyncio.Event()
+    lookups, published = Lookups(service.places, link), asyncio.Event()
 
     async def publish() -> None:
-        if await lookups.publish(service.database, service.now()):
+        await _bring_rules(service)
+        if await lookups.publish(service.database):
             log.info("lookups.published")
         published.set()
 
     await again(publish, published.wait, "lookups", published)
+
+
+async def _bring_rules(service: Service) -> None:
+    """Publish the rules of this process; where they contradict what was applied, go on."""
+    try:
+        turned = await service.rules.bring(service.database, service.now)
+    except OverlappingPoliciesError as error:
+        log.error("rules.contradict", problems=error.problems)  # noqa: TRY400 - no fault of ours
+        return
+    if turned is not None:
+        log.info("rules.published", rules=turned.number, recompute=turned.recompute)
 
 
 def stop_on_signals() -> asyncio.Event:

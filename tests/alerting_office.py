@@ -23,8 +23,9 @@ from receivers import Receiver
 
 
 def at(text: str) -> datetime:
-    """Return an instant of 2026 in Asia/Shanghai."""
-    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=SHANGHAI)
+    """Return an instant in Asia/Shanghai, of 2026 unless its year is told."""
+    told = text if text.startswith("20") else f"2026-{text}"
+    return datetime.fromisoformat(told).replace(tzinfo=SHANGHAI)
 
 
 @dataclass

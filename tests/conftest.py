@@ -138,9 +138,12 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-def service(database: Database, settings: Settings, clock: FixedClock) -> Service:
-    """Return the composed service on a real database."""
-    return compose(settings, database, clock)
+async def service(database: Database, settings: Settings, clock: FixedClock) -> Service:
+    """Return the composed service on a real database, which has the rules of its configuration."""
+    composed = compose(settings, database, clock)
+    if settings.config:
+        await composed.rules.bring(database, clock)
+    return composed
 
 
 Client = TestClient[web.Request, web.Application]  # the short name that tests annotate with
@@ -168,9 +171,11 @@ def with_database(dsn: str, name: str) -> str:
 
 
 async def _make_template(dsn: str) -> None:
+    """Make what every test begins with: migrated, and with the rules of the package in force."""
     await execute(dsn, f"CREATE DATABASE {TEMPLATE}")
     async with open_database(with_database(dsn, TEMPLATE)) as template:
         await upgrade(template)
+        await compose(Settings(), template).rules.bring(template, FixedClock())
 
 
 async def execute(dsn: str, statement: str) -> None:

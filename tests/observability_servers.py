@@ -184,6 +184,13 @@ async def query(session: aiohttp.ClientSession, url: str, expression: str) -> li
     return await eventually(ask, expression)
 
 
+def check_with_promtool(promtool: str, text: str) -> subprocess.CompletedProcess[str]:
+    """Run `promtool check metrics` on an exposition."""
+    return subprocess.run(
+        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
+    )
+
+
 def exported(exposition: str) -> dict[str, set[str]]:
     """Return every series name that a scrape can hold, with the labels that were seen on it."""
     found: dict[str, set[str]] = {}

@@ -11,9 +11,9 @@ from rebate_monitor.alerting.channels.message import Message
 from rebate_monitor.alerting.digest import Digest, Urgent
 from rebate_monitor.alerting.texts import digest_link, render
 from rebate_monitor.domain.local_time import SHANGHAI, local_date
-from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.places import Places
 from rebate_monitor.storage.outbox import Claimed
+from rebate_monitor.storage.rules import Rules
 
 DIGEST_TYPE = "rebate.alert.digest"
 
@@ -24,6 +24,18 @@ class UrgentCase(msgspec.Struct, kw_only=True):
     office: str | None
     category: str | None
     due_date: date | None
+
+
+class ToldCase(msgspec.Struct, kw_only=True):
+    """A case as a webhook receives it; `provisional` where its due date is an estimate."""
+
+    case_id: str
+    alert_id: str
+    office: str | None
+    category: str | None
+    due_date: date | None
+    at: str
+    provisional: bool = False
 
 
 class CityView(msgspec.Struct, kw_only=True):
@@ -51,7 +63,7 @@ class DigestComposer:
 
     channel: Channel
     places: Places
-    calendar: WorkCalendar
+    rules: Rules
     link: str | None
 
     def __call__(self, claimed: Claimed, now: datetime) -> Message:
@@ -87,18 +99,28 @@ class DigestComposer:
         if self.channel.type is ChannelType.WEBHOOK:
             return ()
         cases = msgspec.json.decode(body.cases, type=list[UrgentCase])
-        return tuple(
-            Urgent(case.office or "", case.category, case.due_date, self._left(case, today))
-            for case in cases
+        return tuple(self._urgent_case(case, today) for case in cases)
+
+    def _urgent_case(self, case: UrgentCase, today: date) -> Urgent:
+        return Urgent(
+            office=case.office or "",
+            category=case.category,
+            due_date=case.due_date,
+            workdays_left=self._left(case, today),
+            provisional=self._is_provisional(case.due_date),
         )
+
+    def _is_provisional(self, due: date | None) -> bool:
+        return due is not None and self.rules.calendar.is_provisional(due, due)
 
     def _left(self, case: UrgentCase, today: date) -> int | None:
         if case.due_date is None:
             return None
-        return self.calendar.workdays_between(today, case.due_date)
+        return self.rules.calendar.workdays_between(today, case.due_date)
 
     def _payload(self, claimed: Claimed, body: DigestBody, link: str | None) -> DigestPayload:
         facts = {name: getattr(body, name) for name in DigestFacts.__struct_fields__}
+        facts["cases"] = self._told(body.cases)
         return DigestPayload(
             **facts,
             type=DIGEST_TYPE,
@@ -108,6 +130,13 @@ class DigestComposer:
             city=self._city(body.city),
             link=link,
         )
+
+    def _told(self, cases: msgspec.Raw) -> msgspec.Raw:
+        """Mark the cases whose due date is an estimate by the calendar of now."""
+        told = msgspec.json.decode(cases, type=list[ToldCase])
+        for case in told:
+            case.provisional = self._is_provisional(case.due_date)
+        return msgspec.Raw(msgspec.json.encode(told))
 
     def _city(self, code: str | None) -> CityView:
         place = self.places.cities.get(code or "")

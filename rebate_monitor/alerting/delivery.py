@@ -14,7 +14,6 @@ from rebate_monitor.alerting.channels.email import MAIL_STEPS
 from rebate_monitor.alerting.channels.message import DeliveryError, Message, Sender
 from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.alerting.hours import is_open
-from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import (
     Claimed,
@@ -25,6 +24,7 @@ from rebate_monitor.storage.outbox import (
     note_failed,
     note_sent,
 )
+from rebate_monitor.storage.rules import Rules
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=1)
 LONGEST_REST = timedelta(minutes=1)
@@ -57,7 +57,7 @@ class Courier:
 
     database: Database
     channel: Channel
-    calendar: WorkCalendar
+    rules: Rules
     settings: AlertSettings
     sender: Sender
     compose: Composer
@@ -81,10 +81,13 @@ class Courier:
 
     async def deliver(self) -> None:
         """Deliver what is due inside the hours, as fast as the channel allows, until one fails."""
-        while is_open(self.channel, self.calendar, self.now()) and (claimed := await self._claim()):
+        while self._is_open() and (claimed := await self._claim()):
             if not await self._carry(claimed):
                 return
             await asyncio.sleep(self.spacing.total_seconds() + CLOCK_GRAIN_SECONDS)
+
+    def _is_open(self) -> bool:
+        return is_open(self.channel, self.rules.calendar, self.now())
 
     async def _claim(self) -> Claimed | None:
         async with self.database.transaction() as connection:

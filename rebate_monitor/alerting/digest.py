@@ -11,13 +11,15 @@ from rebate_monitor.domain.alert import AlertKind
 class Urgent(NamedTuple):
     """One of the most urgent cases, told without naming it.
 
-    `workdays_left` is negative once the limit is passed; None where the clock stands still.
+    `workdays_left` is negative once the limit is passed; None where the clock stands still. The due
+    date of a `provisional` case lies in a year that nobody has published.
     """
 
     office: str
     category: str | None
     due_date: date | None
     workdays_left: int | None
+    provisional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

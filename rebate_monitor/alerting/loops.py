@@ -17,10 +17,10 @@ from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.alerting.delivery import Courier
 from rebate_monitor.alerting.notifier import Notifier
 from rebate_monitor.alerting.sweep import Sweeper
-from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import tidy
+from rebate_monitor.storage.rules import Rules
 from rebate_monitor.supervisor import again, every
 
 LOOK_EVERY_SECONDS = 1.0
@@ -36,7 +36,7 @@ class Alerting:
     """What the loops work with; `now` is their clock."""
 
     database: Database
-    calendar: WorkCalendar
+    rules: Rules
     places: Places
     settings: AlertSettings
     sweeper: Sweeper
@@ -47,18 +47,18 @@ class Alerting:
         composer = DigestComposer(
             channel=channel,
             places=self.places,
-            calendar=self.calendar,
+            rules=self.rules,
             link=self.settings.link,
         )
         return Notifier(
             database=self.database,
-            calendar=self.calendar,
+            rules=self.rules,
             channel=channel,
             announcer=Announcer(self.database, channel, self.settings, self.places),
             courier=Courier(
                 database=self.database,
                 channel=channel,
-                calendar=self.calendar,
+                rules=self.rules,
                 settings=self.settings,
                 sender=sender(channel, session, self.settings.request_timeout),
                 compose=composer,

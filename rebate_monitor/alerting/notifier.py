@@ -8,9 +8,9 @@ from rebate_monitor.alerting.announcing import Announcer, is_told_in
 from rebate_monitor.alerting.channels.channel import Channel
 from rebate_monitor.alerting.delivery import Courier
 from rebate_monitor.alerting.hours import is_open, window_start
-from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import Outlook, add_channels, channel_outlook
+from rebate_monitor.storage.rules import Rules
 
 STORM_SECONDS = 10.0
 """How long a channel that is told at once waits for a storm of alerts to settle."""
@@ -21,7 +21,7 @@ class Notifier:
     """Tells one channel inside its hours; `now` is its clock."""
 
     database: Database
-    calendar: WorkCalendar
+    rules: Rules
     channel: Channel
     announcer: Announcer
     courier: Courier
@@ -33,9 +33,9 @@ class Notifier:
         """Do what is due for the channel at this moment."""
         now = self.now()
         outlook = await self._outlook(now)
-        if not is_open(self.channel, self.calendar, now):
+        if not is_open(self.channel, self.rules.calendar, now):
             return
-        window = window_start(self.channel, self.calendar, now)
+        window = window_start(self.channel, self.rules.calendar, now)
         posted = 0
         if self._begins(outlook, window, now) and self._has_settled(outlook, now):
             posted = await self.announcer.announce(window, now)
@@ -44,6 +44,7 @@ class Notifier:
 
     async def _outlook(self, now: datetime) -> Outlook:
         async with self.database.connection() as connection:
+            await self.rules.in_force(connection)
             outlook = await channel_outlook(connection, self.channel.name, now)
             if outlook is None:  # new, or forgotten with a restored backup
                 await add_channels(connection, [self.channel.name])

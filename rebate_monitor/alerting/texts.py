@@ -123,7 +123,8 @@ class _Writer:
         ]
         if case.due_date is not None:
             due = self.words.day(case.due_date, self.today)
-            parts.append(self.words.say("urgent.due", due=due))
+            key = "urgent.due_estimated" if case.provisional else "urgent.due"
+            parts.append(self.words.say(key, due=due))
         if self.digest.kind is not AlertKind.CORRECTED:  # its clock may have stopped long ago
             parts.append(self._left(case.workdays_left))
         return self.words.phrases["urgent.separator"].join(parts)

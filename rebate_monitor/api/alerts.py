@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
@@ -32,16 +33,20 @@ from rebate_monitor.api.views import (
     AcknowledgementTold,
     AlertsView,
     AlertView,
+    BroughtView,
     CauseView,
     SupervisedOfficeView,
     SupervisionView,
+    brought_view,
     encode,
     local,
     local_or_none,
 )
 from rebate_monitor.domain.alert import AlertKind, Resolution
 from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.known_then import RulesPart
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.rule_turns import turn_behind
 from rebate_monitor.ingest.wire import MAX_NAME
 from rebate_monitor.storage.alerts import (
     Acknowledgement,
@@ -53,7 +58,10 @@ from rebate_monitor.storage.alerts import (
     list_alerts,
     supervised_offices,
 )
+from rebate_monitor.storage.causes import Cause, decode_cause
+from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import Principal, Scope
+from rebate_monitor.storage.rulebooks import known_rules
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 HIGHEST_LEVEL = 99
@@ -61,6 +69,7 @@ JSON = "application/json"
 ALERT_ID = re.compile(r"[0-9a-f]{24}")
 NO_SUCH_ALERT = "there is no alert of this id; GET /v1/alerts lists them"
 STATES = ("open", "resolved")
+CAUSES = ("cause", "resolved_cause")
 WHO = "must name a person in 1 to 100 characters on one line"
 ACKNOWLEDGEMENT = (
     'the body is {"who": "…", "note": "…"} and nothing else: who, the key\'s name unless told, is '
@@ -93,10 +102,11 @@ async def get_alerts(request: web.Request) -> web.Response:
     wanted = _filter(request)
     async with request.app[SERVICE].database.transaction(snapshot=True) as connection:
         rows = await list_alerts(connection, wanted, before, limit + 1)
+        brought = await _brought(connection, rows, request.app[SERVICE])
     shown = rows[:limit]
     more = len(rows) > limit
     view = AlertsView(
-        alerts=[_alert_view(row) for row in shown],
+        alerts=[_alert_view(row, brought) for row in shown],
         next=_cursor(shown[-1]["seq"]) if more else None,
     )
     return web.Response(body=encode(view), content_type=JSON)
@@ -116,7 +126,23 @@ def _filter(request: web.Request) -> AlertFilter:
     )
 
 
-def _alert_view(row: Record) -> AlertView:
+async def _brought(
+    connection: Connection, rows: Sequence[Record], service: Service
+) -> Mapping[Cause, BroughtView]:
+    """Read what brought the rules by which alerts were raised or resolved, where any were."""
+    causes = {decode_cause(row[name]) for row in rows for name in CAUSES if row[name]}
+    by_rules = [cause for cause in causes if cause.rules is not None]
+    if not by_rules:
+        return {}
+    known = await known_rules(connection, service.rules.own)
+    turns = {
+        cause: turn_behind(known, RulesPart(cause.because), through=cause.rules)
+        for cause in by_rules
+    }
+    return {cause: brought_view(turn) for cause, turn in turns.items() if turn}
+
+
+def _alert_view(row: Record, brought: Mapping[Cause, BroughtView]) -> AlertView:
     category = row["category"]
     resolution = row["resolution"]
     return AlertView(
@@ -133,13 +159,13 @@ def _alert_view(row: Record) -> AlertView:
         limit_workdays=row["limit_workdays"],
         due_date=row["due_date"],
         at=local(row["at"]),
-        cause=_cause(row["cause"]),
+        cause=_cause(row["cause"], brought),
         silent=row["silent"],
         told=row["told"] or [],
         raised_at=local(row["raised_at"]),
         resolved_at=local_or_none(row["resolved_at"]),
         resolution=Resolution(resolution) if resolution else None,
-        resolved_cause=_cause(row["resolved_cause"]) if row["resolved_cause"] else None,
+        resolved_cause=_cause(row["resolved_cause"], brought) if row["resolved_cause"] else None,
         undone_by=row["undone_by"],
         acknowledged=row["acknowledged_at"] is not None,
         acknowledged_at=local_or_none(row["acknowledged_at"]),
@@ -149,8 +175,10 @@ def _alert_view(row: Record) -> AlertView:
     )
 
 
-def _cause(stored: bytes) -> CauseView:
-    return msgspec.json.decode(stored, type=CauseView)
+def _cause(stored: bytes, brought: Mapping[Cause, BroughtView]) -> CauseView:
+    view = msgspec.json.decode(stored, type=CauseView)
+    view.brought = brought.get(decode_cause(stored))
+    return view
 
 
 def _cursor(seq: int) -> str:
@@ -232,7 +260,7 @@ async def get_supervision(request: web.Request) -> web.Response:
 def _office_view(service: Service, row: Record) -> SupervisedOfficeView:
     place = service.places.offices.get(row["office"] or "")
     oldest = row["oldest_breach_at"]
-    calendar = service.rulebook.calendar
+    calendar = service.rules.calendar
     age = 1 + calendar.workdays_between(local_date(oldest), service.today()) if oldest else None
     return SupervisedOfficeView(
         office=row["office"],

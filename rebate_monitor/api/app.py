@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rebate_monitor.api import (
     alerts,
+    calendar,
     cases,
     evaluation,
     events,
@@ -15,7 +16,9 @@ from rebate_monitor.api import (
     foresight,
     months,
     operations,
+    policies,
     quarantine,
+    recompute,
     what_if,
 )
 from rebate_monitor.api.heavy import HEAVY, HeavyReads
@@ -24,6 +27,7 @@ from rebate_monitor.api.problems import (
     ProblemError,
     TooLargeProblem,
     UnavailableProblem,
+    UnreadableProblem,
     http_problem,
     problem_response,
 )
@@ -62,8 +66,11 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get("/v1/months/{month}", months.get_month)
     app.router.add_post("/v1/what-if", what_if.post_what_if)
     app.router.add_get("/v1/foresight", foresight.get_foresight)
-    app.router.add_get("/v1/calendar", figures.get_calendar)
-    app.router.add_get("/v1/policies", figures.get_policies)
+    app.router.add_get("/v1/calendar", calendar.get_calendar)
+    app.router.add_put(r"/v1/calendar/{year:[^/]+}", calendar.put_year)
+    app.router.add_get(r"/v1/calendar/{year:[^/]+}/versions", calendar.get_versions)
+    app.router.add_get("/v1/policies", policies.get_policies)
+    app.router.add_get(recompute.PATH, recompute.get_recompute)
     app.router.add_get("/v1/alerts", alerts.get_alerts)
     app.router.add_post("/v1/alerts/{alert_id}/ack", alerts.post_acknowledgement)
     app.router.add_get("/v1/supervision", alerts.get_supervision)
@@ -120,6 +127,8 @@ async def explain_errors(  # noqa: PLR0911 - the table from error to answer
         return problem_response(
             TooLargeProblem(f"a body has at most {events.MAX_BODY_BYTES} bytes")
         )
+    except web.RequestPayloadError:
+        return problem_response(UnreadableProblem(events.UNREADABLE))
     except web.HTTPException as error:
         return http_problem(error)
     except Exception:

@@ -43,6 +43,7 @@ from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.explaining.page import page
 from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
+from rebate_monitor.storage.case_rows import stored_cases
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import Scope
 from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
@@ -85,7 +86,7 @@ async def get_history(request: web.Request) -> web.Response:
     receipts, known = await _knowledge(service, case_id)
     # A case can have very many events, and each is a fold of its own: not on the event loop.
     told = await asyncio.to_thread(history, case_id, receipts, known, service.now())
-    view = history_view(case_id, told)
+    view = history_view(case_id, told, known)
     return web.Response(body=encode(view), content_type="application/json")
 
 
@@ -102,9 +103,9 @@ async def _asked_case(request: web.Request) -> _Asked:
     """Fold the case of the path from what had happened, or was known, by the moments asked for."""
     service = request.app[SERVICE]
     at, known_at = (_instant_in_calendar(request, name) for name in ("at", "known_at"))
-    case_id, rulebook = request.match_info["case_id"], service.rulebook
+    case_id = request.match_info["case_id"]
     if known_at is None:
-        events: Sequence[CaseEvent] = await _events_of_case(service, case_id)
+        events, rulebook = await _as_stored(service, case_id)
     else:
         receipts, known = await _knowledge(service, case_id)
         events, rulebook = received_by(receipts, known_at), rules_at(known, known_at)
@@ -114,22 +115,31 @@ async def _asked_case(request: web.Request) -> _Asked:
     return _Asked(case=case, rulebook=rulebook, moment=at or known_at or service.now())
 
 
-async def _events_of_case(service: Service, case_id: str) -> list[CaseEvent]:
+async def _as_stored(service: Service, case_id: str) -> tuple[Sequence[CaseEvent], Rulebook]:
+    """Read the events of a case, and the rules that its row goes by."""
     async with _reading(service, case_id) as connection:
         stored = await events_of_cases(connection, [case_id])
+        rows = await stored_cases(connection, [case_id])
+        in_force = await service.rules.in_force(connection)
     if not stored:
         raise NotFoundProblem(NOTHING_RECEIVED)
-    return [known.event for known in stored[case_id]]
+    return [known.event for known in stored[case_id]], in_force.of_row(rows[case_id].rules)
 
 
 async def _knowledge(service: Service, case_id: str) -> tuple[list[Receipt], list[KnownRules]]:
-    """Read what came of a case and when, and the rules that the service ever went by."""
+    """Read what came of a case and when, and the rules up to those that its row goes by.
+
+    Later ones judge it once its turn has come: till then it is told as it was everywhere.
+    """
     async with _reading(service, case_id) as connection:
         receipts = await receipts_of_case(connection, case_id)
-        known = await known_rules(connection, service.rulebook)
+        rows = await stored_cases(connection, [case_id])
+        in_force = await service.rules.in_force(connection)
+        known = await known_rules(connection, service.rules.own)
     if not receipts:
         raise NotFoundProblem(NOTHING_RECEIVED)
-    return receipts, known
+    latest = max(rows[case_id].rules or 0, in_force.settled)
+    return receipts, [rules for rules in known if rules.number <= latest]
 
 
 @asynccontextmanager
@@ -142,7 +152,7 @@ async def _reading(service: Service, case_id: str) -> AsyncIterator[Connection]:
 
 
 def _instant_in_calendar(request: web.Request, name: str) -> datetime | None:
-    calendar = request.app[SERVICE].rulebook.calendar
+    calendar = request.app[SERVICE].rules.calendar
     at = parameter(request, name, an_instant)
     if at is not None and not calendar.covers(at):
         raise InvalidProblem(f"{name}: must lie from {calendar.first} to {calendar.last}")
@@ -184,11 +194,13 @@ async def _page(
         places = await list_case_ids(connection, wanted, now, after, limit + 1)
         shown = places[:limit]
         stored = await events_of_cases(connection, [place.case_id for place in shown])
+        in_force = await service.rules.in_force(connection)
     cases: list[CaseSummaryView] = []
     for place in shown:
         events = [known.event for known in stored[place.case_id]]
-        case = service.rulebook.fold(place.case_id, events)
-        cases.append(case_summary_view(case, service.rulebook, now, sensitive=sensitive))
+        rulebook = in_force.of_row(place.rules)
+        case = rulebook.fold(place.case_id, events)
+        cases.append(case_summary_view(case, rulebook, now, sensitive=sensitive))
     more = len(places) > limit
     return CasesView(cases=cases, next=_cursor(shown) if more else None)
 

@@ -11,7 +11,7 @@ from rebate_monitor.api.access import require
 from rebate_monitor.api.figures import GROUPINGS, check_in_calendar, told_days
 from rebate_monitor.api.parameters import a_number, allow_only, one_of, parameter
 from rebate_monitor.api.problems import InvalidProblem
-from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import encode, local
 from rebate_monitor.catalogue import Language, catalogue
 from rebate_monitor.domain.assessment import Verdict
@@ -24,6 +24,7 @@ from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES, Asked, read_evaluation
 from rebate_monitor.storage.frozen import frozen_month, has_changed
 from rebate_monitor.storage.keys import Scope as KeyScope
+from rebate_monitor.storage.rules import RulesInForce
 
 FOLDER = "evaluating"
 MAX_MIN_CASES = 999_999_999
@@ -135,8 +136,9 @@ async def get_evaluation(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     asked = _asked(request)
     async with service.database.transaction(snapshot=True) as connection:
-        told = await read_evaluation(connection, asked, service.rulebook)
-        frozen = await _frozen(connection, service, asked)
+        rules = await service.rules.in_force(connection)
+        told = await read_evaluation(connection, asked, rules)
+        frozen = await _frozen(connection, rules, asked)
     view = _view(service.places, asked, told, frozen)
     return web.Response(body=encode(view), content_type="application/json")
 
@@ -166,12 +168,14 @@ def _periods(request: web.Request) -> Periods:
     return told_periods(days)
 
 
-async def _frozen(connection: Connection, service: Service, asked: Asked) -> FrozenNoteView | None:
+async def _frozen(
+    connection: Connection, rules: RulesInForce, asked: Asked
+) -> FrozenNoteView | None:
     month = asked.periods.this.month
     frozen = await frozen_month(connection, month) if month else None
     if frozen is None:
         return None
-    changed = await has_changed(connection, frozen, service.rulebook, asked.now)
+    changed = await has_changed(connection, frozen, rules, asked.now)
     return FrozenNoteView(closed_at=local(frozen.closed_at), differs=changed)
 
 

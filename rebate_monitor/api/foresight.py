@@ -164,10 +164,11 @@ async def get_foresight(request: web.Request) -> web.Response:
         category=parameter(request, "category", one_of(*Category, UNKNOWN_CATEGORY)),
     )
     service = request.app[SERVICE]
-    month = Month(today=service.today(), calendar=service.rulebook.calendar)
     async with service.database.transaction(snapshot=True) as connection:
-        known = await read_known(connection, month, asked.city, asked.category)
-    view = await asyncio.to_thread(_view, asked, known, month, service.rulebook.policies)
+        rules = await service.rules.in_force(connection)
+        month = Month(today=service.today(), calendar=rules.rulebook.calendar)
+        known = await read_known(connection, month, rules, asked.city, asked.category)
+    view = await asyncio.to_thread(_view, asked, known, month, rules.rulebook.policies)
     return web.Response(body=encode(view), content_type="application/json")
 
 

@@ -1,5 +1,6 @@
 """GET /v1/months and /v1/months/{month}: closed months, as frozen, as of now, the correction."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from rebate_monitor.api.evaluation import group_name
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.problems import InvalidProblem, NotFoundProblem
 from rebate_monitor.api.service import SERVICE
-from rebate_monitor.api.views import encode, local
+from rebate_monitor.api.views import BroughtView, brought_view, encode, local
 from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.event import Category, RebateType
 from rebate_monitor.domain.frozen import (
@@ -24,13 +25,16 @@ from rebate_monitor.domain.frozen import (
     GroupCorrection,
     MonthCorrections,
 )
+from rebate_monitor.domain.known_then import KnownRules, RulesPart
 from rebate_monitor.domain.performance import Performance
 from rebate_monitor.domain.periods import month_name, named_month
 from rebate_monitor.domain.policy import Scope
+from rebate_monitor.domain.rule_turns import turn_behind
 from rebate_monitor.domain.standing import EndedAs
 from rebate_monitor.places import Places
 from rebate_monitor.storage.frozen import frozen_month, frozen_months, read_corrections
 from rebate_monitor.storage.keys import Scope as KeyScope
+from rebate_monitor.storage.rulebooks import known_rules
 
 MAX_CASES = 500
 
@@ -125,7 +129,10 @@ class ContributionView(msgspec.Struct, kw_only=True):
 
 
 class ChangeCauseView(msgspec.Struct, kw_only=True):
-    """An event that arrived since, or a new version of the `policy` or the `calendar`."""
+    """An event that arrived since, or a new version of the `policy` or the `calendar`.
+
+    `brought` is the version of all rules that it came with.
+    """
 
     because: ChangedBy
     source: str | None = None
@@ -134,6 +141,7 @@ class ChangeCauseView(msgspec.Struct, kw_only=True):
     time: datetime | None = None
     received_at: datetime | None = None
     version: str | None = None
+    brought: BroughtView | None = None
 
 
 class CorrectedCaseView(msgspec.Struct, kw_only=True):
@@ -177,9 +185,15 @@ async def get_month(request: web.Request) -> web.Response:
         frozen = await frozen_month(connection, month)
         if frozen is None:
             raise NotFoundProblem(f"{month} is not closed; `rebate-monitor month close` closes it")
-        told = await read_corrections(connection, frozen, service.rulebook, service.now())
-    view = _view(service.places, frozen, told)
+        rules = await service.rules.in_force(connection)
+        told = await read_corrections(connection, frozen, rules, service.now())
+        known = await known_rules(connection, rules.rulebook) if _by_rules(told) else []
+    view = _view(service.places, frozen, told, _Turns(known, frozen.known_at))
     return web.Response(body=encode(view), content_type="application/json")
+
+
+def _by_rules(told: MonthCorrections) -> bool:
+    return any(cause.receipt is None for change in told.changes for cause in change.causes)
 
 
 def _month(told: str) -> str:
@@ -200,14 +214,35 @@ def _about(frozen: FrozenMonth) -> dict[str, Any]:
     }
 
 
-def _view(places: Places, frozen: FrozenMonth, told: MonthCorrections) -> CorrectedMonthView:
+class _Turns:
+    """What has brought other rules since a month was closed; cases share their causes."""
+
+    def __init__(self, known: Sequence[KnownRules], closed_at: datetime) -> None:
+        self._known, self._closed_at = known, closed_at
+        self._views: dict[tuple[ChangedBy, str | None], BroughtView | None] = {}
+
+    def view(self, cause: ChangeCause) -> BroughtView | None:
+        """Return the version of all rules that a cause came with; None for an event."""
+        if cause.receipt is not None:
+            return None
+        key = cause.because, cause.version
+        if key not in self._views:
+            part, version = RulesPart(cause.because), cause.version
+            turn = turn_behind(self._known, part, version=version, after=self._closed_at)
+            self._views[key] = brought_view(turn) if turn else None
+        return self._views[key]
+
+
+def _view(
+    places: Places, frozen: FrozenMonth, told: MonthCorrections, turns: _Turns
+) -> CorrectedMonthView:
     then = {group.key: group.evaluated.performance for group in frozen.groups}
     return CorrectedMonthView(
         **_about(frozen),
         groups=[_group_view(places, group, then.get(group.key)) for group in told.groups],
         changed_cases=len(told.changes),
         explained=told.explained,
-        cases=[_case_view(change) for change in told.changes[:MAX_CASES]],
+        cases=[_case_view(change, turns) for change in told.changes[:MAX_CASES]],
     )
 
 
@@ -237,12 +272,12 @@ def _open_then(then: Performance) -> OpenThenView:
     )
 
 
-def _case_view(change: CaseChange) -> CorrectedCaseView:
+def _case_view(change: CaseChange, turns: _Turns) -> CorrectedCaseView:
     return CorrectedCaseView(
         case_id=change.case_id,
         then=_contribution_view(change.then),
         now=_contribution_view(change.now),
-        causes=[_cause_view(cause) for cause in change.causes],
+        causes=[_cause_view(cause, turns) for cause in change.causes],
     )
 
 
@@ -263,8 +298,8 @@ def _contribution_view(told: Contribution | None) -> ContributionView | None:
     )
 
 
-def _cause_view(cause: ChangeCause) -> ChangeCauseView:
-    view = ChangeCauseView(because=cause.because, version=cause.version)
+def _cause_view(cause: ChangeCause, turns: _Turns) -> ChangeCauseView:
+    view = ChangeCauseView(because=cause.because, version=cause.version, brought=turns.view(cause))
     if cause.receipt is not None:
         event = cause.receipt.event
         view.source, view.id, view.type = event.source, event.id, event.event_type.value

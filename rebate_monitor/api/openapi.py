@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from rebate_monitor import __version__
-from rebate_monitor.api import evaluation, foresight, months, views, what_if
+from rebate_monitor.api import (
+    calendar,
+    evaluation,
+    foresight,
+    months,
+    policies,
+    recompute,
+    views,
+    what_if,
+)
 from rebate_monitor.api.alerts import HIGHEST_LEVEL, STATES
 from rebate_monitor.api.figures import GROUPINGS
 from rebate_monitor.catalogue import Language
@@ -34,6 +43,7 @@ PROBLEMS = {
     503: "The database is away: send the same again after `Retry-After`.",
 }
 SUBJECT = "The CloudEvents `subject`."
+FLAG: Json = {"enum": ["true", "false"], "default": "false"}
 ANSWERS = (
     views.CaseView,
     views.CasesView,
@@ -45,8 +55,12 @@ ANSWERS = (
     months.FrozenMonthsView,
     months.CorrectedMonthView,
     foresight.ForesightView,
-    views.CalendarView,
-    views.PoliciesView,
+    calendar.CalendarView,
+    calendar.YearVersionsView,
+    calendar.NoticeTold,
+    calendar.YearPutView,
+    policies.PoliciesView,
+    recompute.RecomputesView,
     views.AlertsView,
     views.AcknowledgementTold,
     views.SupervisionView,
@@ -55,6 +69,8 @@ ANSWERS = (
     views.QuarantineView,
     views.HealthView,
     views.ProblemView,
+    calendar.NoticeProblemView,
+    calendar.ObjectionsProblemView,
 )
 DATA = {
     "rebate.case.accepted": wire.AcceptedData,
@@ -112,7 +128,8 @@ def _schemas() -> Json:
     )
     schemas: Json = dict(components)
     schemas["Event"] = _event_schema()
-    schemas["Problem"] = schemas.pop("ProblemView") | {"additionalProperties": True}
+    for problem in ("Problem", "NoticeProblem", "ObjectionsProblem"):
+        schemas[problem] = schemas.pop(f"{problem}View") | {"additionalProperties": True}
     return dict(sorted(schemas.items()))
 
 
@@ -269,7 +286,27 @@ def _paths() -> Json:
                 parameters=_period_parameters("1 January", "31 December"),
             )
         },
-        "/v1/policies": {"get": _get("getPolicies", "Every policy", "PoliciesView", "figures")},
+        "/v1/calendar/{year}": {"put": _put_year()},
+        "/v1/calendar/{year}/versions": {
+            "get": _get(
+                "getYearVersions",
+                "Every version of a year of the calendar: since when, and who brought it",
+                "YearVersionsView",
+                "figures",
+                parameters=[_path_parameter("year", "Such as 2027.")],
+            )
+        },
+        "/v1/policies": {
+            "get": _get("getPolicies", "Every policy, with its versions", "PoliciesView", "figures")
+        },
+        "/v1/recompute": {
+            "get": _get(
+                "getRecompute",
+                "How far cases are laid down anew after the rules have changed",
+                "RecomputesView",
+                "operations",
+            )
+        },
         "/v1/quarantine": {
             "get": _get(
                 "getQuarantine",
@@ -351,6 +388,32 @@ def _post_what_if() -> Json:
     }
 
 
+def _put_year() -> Json:
+    told: Json = {"$ref": "#/components/schemas/NoticeTold"}
+    status = {"description": "Where its progress is told.", "schema": {"type": "string"}}
+    headers: Json = {"headers": {"Location": status}}
+    return {
+        "operationId": "putYear",
+        "summary": "Lay a notice over a year of the calendar, and tell what that comes to",
+        "tags": ["figures"],
+        "security": [{"key": []}],
+        "parameters": [
+            _path_parameter("year", "The `year` of the notice."),
+            _query("force", FLAG, "Store it though something speaks against it."),
+            _query("dry_run", FLAG, "Only tell what it comes to; nothing is stored."),
+        ],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
+        "responses": {
+            "200": _answer("Nothing was stored: a dry run, or nothing is new.", "YearPutView"),
+            "201": _answer("It is in force, and no case is touched.", "YearPutView") | headers,
+            "202": _answer("It is in force; cases are laid down anew.", "YearPutView") | headers,
+            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+            "409": _problem("Something speaks against the notice.", "ObjectionsProblem"),
+            "422": _problem("The notice or a parameter breaks a rule.", "NoticeProblem"),
+        },
+    }
+
+
 def _post_acknowledgement() -> Json:
     told: Json = {"$ref": "#/components/schemas/AcknowledgementTold"}
     return {
@@ -415,12 +478,12 @@ def _answer(description: str, view: str) -> Json:
 
 
 def _problems(*statuses: int) -> Json:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    content = {"application/problem+json": {"schema": schema}}
-    return {
-        str(status): {"description": PROBLEMS[status], "content": content}
-        for status in sorted(statuses)
-    }
+    return {str(status): _problem(PROBLEMS[status]) for status in sorted(statuses)}
+
+
+def _problem(description: str, schema: str = "Problem") -> Json:
+    content = {"application/problem+json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content}
 
 
 def _query(name: str, schema: Json, description: str) -> Json:

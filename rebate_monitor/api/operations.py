@@ -72,10 +72,8 @@ async def get_metrics(request: web.Request) -> web.Response:
     figures: FiguresCollector | None = None
     now, today = service.now(), service.today()
     try:
-        snapshot = await read_snapshot(service.database, windows(today), today)
-        figures = FiguresCollector(
-            snapshot=snapshot, rulebook=service.rulebook, places=service.places, now=now
-        )
+        snapshot = await read_snapshot(service.database, service.rules, windows(today), today)
+        figures = FiguresCollector(snapshot=snapshot, places=service.places, now=now)
     except DatabaseAwayError:
         figures = None  # old figures would look like new ones
     body, content_type = await service.metrics.render(figures, request.headers.get("Accept", ""))

@@ -88,6 +88,11 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def a_flag(value: str) -> bool:
+    """Parse what is true or false."""
+    return one_of("true", "false")(value) == "true"
+
+
 def a_name(most: int) -> Callable[[str], str]:
     """Make a parser of names as producers may give them."""
 

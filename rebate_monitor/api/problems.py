@@ -72,6 +72,12 @@ class ContradictionProblem(ProblemError):
     status, kind, title = 409, "contradiction", "The request contradicts what is known"
 
 
+class ObjectionsProblem(ProblemError):
+    """A notice is probably not what it should be; nothing was changed, unless somebody insists."""
+
+    status, kind, title = 409, "objections", "Something speaks against the notice"
+
+
 class TooLargeProblem(ProblemError):
     """The body or batch is too large."""
 
@@ -88,6 +94,12 @@ class InvalidProblem(ProblemError):
     """An event or a parameter breaks a rule."""
 
     status, kind, title = 422, "invalid", "The request breaks a rule"
+
+
+class NoticeProblem(ProblemError):
+    """A notice of the work calendar is not what it should be; `problems` has all that is wrong."""
+
+    status, kind, title = 422, "notice", "The notice breaks a rule"
 
 
 class UnavailableProblem(ProblemError):

@@ -8,12 +8,12 @@ from aiohttp import web
 
 from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.domain.local_time import local_date
-from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
 from rebate_monitor.places import Places
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Service:
 
     settings: Settings
     database: Database
-    rulebook: Rulebook
+    rules: Rules
     places: Places
     writer: Writer
     metrics: Metrics

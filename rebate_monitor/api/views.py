@@ -1,5 +1,6 @@
 """What the API answers, as types: the JSON and the OpenAPI document are both made from them."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
@@ -12,14 +13,15 @@ from rebate_monitor.domain.assessment import Verdict as VerdictName
 from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category, RebateType, SuspensionReason
 from rebate_monitor.domain.explanation import Because
-from rebate_monitor.domain.known_then import Belief, History
+from rebate_monitor.domain.known_then import Belief, History, KnownRules, RulesPart
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import AppliedPolicy
+from rebate_monitor.domain.rule_turns import RulesTurn, turn_numbered
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.domain.work_calendar import CalendarDay, DayKind
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.writer import Report
+from rebate_monitor.storage.rulebooks import ALWAYS
 
 
 class AttributesView(msgspec.Struct, kw_only=True):
@@ -160,11 +162,40 @@ class ArrivedView(msgspec.Struct, kw_only=True):
     time: datetime
 
 
+class BroughtPolicyView(msgspec.Struct, kw_only=True):
+    """A version of a policy, from 1 on; `policy_version` is null where it was withdrawn."""
+
+    id: str
+    version: int
+    policy_version: str | None
+
+
+class BroughtYearView(msgspec.Struct, kw_only=True):
+    """A version of a year of the calendar, from 1 on, with the notice that it goes by."""
+
+    year: int
+    version: int
+    notice: str | None
+    provisional: bool
+
+
+class BroughtView(msgspec.Struct, kw_only=True):
+    """A version of all rules: its number, who brought it, how, and all that it changed."""
+
+    rules: int
+    known_since: datetime | None
+    how: str
+    by: str | None
+    policies: list[BroughtPolicyView]
+    years: list[BroughtYearView]
+
+
 class BeliefView(msgspec.Struct, kw_only=True):
-    """What was believed of a case from `known_at` on, and what made it so.
+    """What was believed of a case from `known_at` on, by which rules, and what made it so.
 
     `because` is `event` (then `events` arrived at that moment), `policy` or `calendar` (then
-    `version` came into use), or `time`. `workdays` is null while the clock runs.
+    `version` came into use, `brought` with a version of all rules), or `time`. `workdays` is null
+    while the clock runs.
     """
 
     known_at: datetime
@@ -175,6 +206,10 @@ class BeliefView(msgspec.Struct, kw_only=True):
     because: Literal["event", "policy", "calendar", "time"]
     events: list[ArrivedView]
     version: str | None
+    brought: BroughtView | None
+    policy_version: str | None
+    calendar_version: str
+    rules: int
 
 
 class HistoryView(msgspec.Struct, kw_only=True):
@@ -238,32 +273,18 @@ class PerformanceView(msgspec.Struct, kw_only=True):
     groups: list[PerformanceGroupView]
 
 
-class CalendarDayView(msgspec.Struct, kw_only=True):
-    """One calendar day with the notice that says what it is."""
-
-    date: date
-    workday: bool
-    kind: DayKind
-    name: str | None
-    notice: str | None
-    provisional: bool
-
-
-class CalendarView(msgspec.Struct, kw_only=True):
-    """Days of the work calendar."""
-
-    days: list[CalendarDayView]
-    published_until: date
-
-
 class CauseView(msgspec.Struct, kw_only=True):
-    """What made something so: an event by its name, a version of a policy or calendar, or time."""
+    """What made something so: an event by its name, a version of a policy or calendar, or time.
+
+    `brought` is the version of all rules that a policy or calendar came with.
+    """
 
     because: Literal["time", "event", "policy", "calendar"]
     source: str | None = None
     id: str | None = None
     event_type: str | None = None
     version: str | None = None
+    brought: BroughtView | None = None
 
 
 class AlertView(msgspec.Struct, kw_only=True):
@@ -363,34 +384,6 @@ class QuarantineView(msgspec.Struct, kw_only=True):
     next: str | None
 
 
-class PolicyDetailView(msgspec.Struct, kw_only=True):
-    """A policy as it is in force."""
-
-    id: str
-    title: str
-    title_en: str
-    citation: str
-    citation_en: str
-    effective_from: date
-    effective_to: date | None
-    after_expiry: str
-    lapsed: bool
-    stop_at: str
-    warn_workdays_left: int
-    escalate_after_workdays: list[int]
-    immediate_within_workdays: int
-    limits: dict[str, int]
-    targets: dict[str, float]
-    counting: dict[str, str]
-    suspensions: dict[str, str]
-
-
-class PoliciesView(msgspec.Struct, kw_only=True):
-    """Every policy, the earliest first."""
-
-    policies: list[PolicyDetailView]
-
-
 class HealthView(msgspec.Struct, kw_only=True):
     """Whether the process lives, and whether it can do its work."""
 
@@ -456,13 +449,14 @@ def _summary(
     )
 
 
-def history_view(case_id: str, told: History) -> HistoryView:
-    """Lay the beliefs about a case out."""
-    changes = [_belief(belief) for belief in told.changes]
+def history_view(case_id: str, told: History, known: Sequence[KnownRules]) -> HistoryView:
+    """Lay the beliefs about a case out, with what each of the known rules has changed."""
+    changes = [_belief(belief, known) for belief in told.changes]
     return HistoryView(case_id=case_id, changes=changes, omitted=told.omitted)
 
 
-def _belief(belief: Belief) -> BeliefView:
+def _belief(belief: Belief, known: Sequence[KnownRules]) -> BeliefView:
+    turn = turn_numbered(known, belief.rules) if belief.turned else None
     return BeliefView(
         known_at=local(belief.known_at),
         verdict=belief.verdict,
@@ -470,16 +464,12 @@ def _belief(belief: Belief) -> BeliefView:
         normal=belief.normal,
         workdays=belief.workdays,
         because=_because(belief),
-        events=[
-            ArrivedView(
-                source=event.source,
-                id=event.id,
-                type=event.event_type.value,
-                time=local(event.time),
-            )
-            for event in belief.events
-        ],
-        version=None if belief.events else belief.policy or belief.calendar,
+        events=[_arrived(event) for event in belief.events],
+        version=_version(belief),
+        brought=brought_view(turn) if turn else None,
+        policy_version=belief.policy,
+        calendar_version=belief.calendar,
+        rules=belief.rules,
     )
 
 
@@ -491,9 +481,48 @@ def _arrived(event: CaseEvent) -> ArrivedView:
 def _because(belief: Belief) -> Literal["event", "policy", "calendar", "time"]:
     if belief.events:
         return "event"
-    if belief.policy is not None:
-        return "policy"
-    return "time" if belief.calendar is None else "calendar"
+    if not belief.turned:
+        return "time"
+    return "policy" if belief.turned[0] is RulesPart.POLICY else "calendar"
+
+
+def _version(belief: Belief) -> str | None:
+    """Return the version of what turned first."""
+    if not belief.turned:
+        return None
+    return belief.policy if belief.turned[0] is RulesPart.POLICY else belief.calendar
+
+
+def brought_view(turn: RulesTurn) -> BroughtView:
+    """Lay out what a version of the rules changed."""
+    return BroughtView(
+        rules=turn.number,
+        known_since=known_since_view(turn.known_since),
+        how=turn.brought.because,
+        by=turn.brought.by or None,
+        policies=[
+            BroughtPolicyView(
+                id=id_,
+                version=version.number,
+                policy_version=version.part.version if version.part else None,
+            )
+            for id_, version in turn.policies.items()
+        ],
+        years=[
+            BroughtYearView(
+                year=year,
+                version=version.number,
+                notice=version.part.notice if version.part else None,
+                provisional=version.part is not None and version.part.provisional,
+            )
+            for year, version in turn.years.items()
+        ],
+    )
+
+
+def known_since_view(since: datetime) -> datetime | None:
+    """Write since when rules are known; null for those that are taken to have been always."""
+    return None if since <= ALWAYS else local(since)
 
 
 def explanation_view(told: Explanation) -> ExplanationView:
@@ -600,18 +629,6 @@ def report_view(report: Report) -> ReportView:
     if report.results_omitted:
         view.results_omitted = report.results_omitted
     return view
-
-
-def calendar_day_view(day: CalendarDay) -> CalendarDayView:
-    """Lay a calendar day out."""
-    return CalendarDayView(
-        date=day.date,
-        workday=day.workday,
-        kind=day.kind,
-        name=day.name,
-        notice=day.notice,
-        provisional=day.provisional,
-    )
 
 
 def encode(view: msgspec.Struct) -> bytes:

@@ -1,7 +1,7 @@
 """POST /v1/what-if: what other limits, policies or a calendar would make of the stored cases."""
 
 from contextlib import aclosing
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -101,8 +101,11 @@ async def post_what_if(request: web.Request) -> web.Response:
     await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
     told = _told(await request.read(), request.content_type)
-    trial = _trial(request.app[SERVICE], told)
-    view = await request.app[HEAVY].answer(request, _try(request.app[SERVICE], trial, told))
+    service = request.app[SERVICE]
+    async with service.database.connection() as connection:
+        present = (await service.rules.in_force(connection)).rulebook
+    trial = _trial(present, told, service.now())
+    view = await request.app[HEAVY].answer(request, _try(service, trial, told))
     return web.Response(body=encode(view), content_type=JSON)
 
 
@@ -119,22 +122,22 @@ def _told(body: bytes, content_type: str) -> WhatIfTold:
         raise NotJsonProblem("the body must be a JSON object, encoded in UTF-8") from None
 
 
-def _trial(service: Service, told: WhatIfTold) -> Trial:
-    calendar = service.rulebook.calendar
+def _trial(present: Rulebook, told: WhatIfTold, now: datetime) -> Trial:
+    calendar = present.calendar
     if told.from_ > told.to:
         raise InvalidProblem(f"from: {told.from_} lies after to, {told.to}")
     if told.from_ < calendar.first or told.to >= calendar.last:
         raise InvalidProblem(f"from, to: must lie from {calendar.first} to before {calendar.last}")
     try:
-        proposed = proposed_rules(service.rulebook, told)
+        proposed = proposed_rules(present, told)
     except ProposalError as error:
         raise InvalidProblem(str(error)) from error
     return Trial(
         first=told.from_,
         last=told.to,
-        present=service.rulebook,
+        present=present,
         proposed=proposed,
-        now=service.now(),
+        now=now,
     )
 
 

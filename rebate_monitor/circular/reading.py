@@ -27,7 +27,6 @@ from rebate_monitor.domain.periods import (
     named_periods,
     whole_month,
 )
-from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.evaluation import (
@@ -38,6 +37,7 @@ from rebate_monitor.storage.evaluation import (
     read_evaluation,
 )
 from rebate_monitor.storage.frozen import frozen_month, has_changed
+from rebate_monitor.storage.rules import RulesInForce
 from rebate_monitor.storage.statements import statement
 
 STAGES_OF_MONTH = statement("stages_of_month")
@@ -53,7 +53,7 @@ class MonthAsked:
 
     month: Days
     now: datetime
-    rulebook: Rulebook
+    rules: RulesInForce
     places: Places
     with_quality: bool
 
@@ -71,7 +71,7 @@ class _Reader:
     asked: MonthAsked
 
     async def facts(self) -> Facts:
-        month, rules = self.asked.month, self.asked.rulebook
+        month, rules = self.asked.month, self.asked.rules.rulebook
         none = await self._evaluated("none")
         return Facts(
             month=month,
@@ -104,10 +104,10 @@ class _Reader:
 
     async def _evaluated(self, by: str) -> Evaluated:
         asked = self._evaluation(by, self._periods)
-        return await read_evaluated(self.connection, asked, self.asked.rulebook.calendar)
+        return await read_evaluated(self.connection, asked, self.asked.rules)
 
     def _groups(self, told: Evaluated, wanted: Iterable[str] = ()) -> tuple[Group, ...]:
-        return groups(told, self.asked.rulebook.policies, wanted)
+        return groups(told, self.asked.rules.rulebook.policies, wanted)
 
     async def _cities(self) -> tuple[Group, ...]:
         told = await self._evaluated("city")
@@ -125,7 +125,7 @@ class _Reader:
         frozen = await frozen_month(self.connection, month_name(self.asked.month.first))
         if frozen is None:
             return None
-        rules, now = self.asked.rulebook, self.asked.now
+        rules, now = self.asked.rules, self.asked.now
         changed = await has_changed(self.connection, frozen, rules, now)
         return Closed(closed_at=frozen.closed_at, differs=changed)
 
@@ -169,9 +169,9 @@ class _Reader:
     def _length(self, span: Record) -> int:
         """Return the workdays of a suspension; one that lasts goes on to today."""
         last = span["last"] or local_date(self.asked.now)
-        return self.asked.rulebook.calendar.workdays_between(span["first"], last)
+        return self.asked.rules.rulebook.calendar.workdays_between(span["first"], last)
 
     async def _data_quality(self) -> tuple[Quality, ...]:
         asked = self._evaluation("none", self._periods)
-        told = await read_evaluation(self.connection, asked, self.asked.rulebook)
+        told = await read_evaluation(self.connection, asked, self.asked.rules)
         return told.data_quality

@@ -13,16 +13,17 @@ from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import count_stale
-from rebate_monitor.server import configured_alerts, rulebook, utc_now
+from rebate_monitor.server import configured_alerts, rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.alerts import count_unfolded
-from rebate_monitor.storage.case_rows import has_unlaid_cases
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.keys import list_keys
 from rebate_monitor.storage.migrations import MINIMUM_VERSION, MigrationError, missing_migrations
 from rebate_monitor.storage.outbox import outbox_figures
+from rebate_monitor.storage.recomputes import under_way
 from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.reporting import views_are_current
+from rebate_monitor.storage.rules import Rules
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 NOTICE_MONTH = 12
@@ -67,12 +68,11 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     place = "REBATE_DATABASE_URL" if settings.database_url else f"embedded in {settings.data_dir}"
     yield Finding(level=Level.FINE, text=f"settings: readable; the database is {place}")
     with session.plain_errors():
-        rules = rulebook(settings)
+        rules = rules_of(settings)
         alerts = configured_alerts(settings)
-    yield from rule_findings(rules, utc_now())
     yield channel_finding(alerts, utc_now())
     with session.plain_errors(), session.database_server(settings) as server:
-        yield from session.run(_database_findings(server, rules if deep else None))
+        yield from session.run(_database_findings(server, rules, deep=deep))
 
 
 def rule_findings(rules: Rulebook, now: datetime) -> Iterator[Finding]:
@@ -108,29 +108,29 @@ def channel_finding(alerts: AlertSettings, now: datetime) -> Finding:
     return Finding(level=Level.FINE, text=text)
 
 
-async def _database_findings(server: session.Server, rules: Rulebook | None) -> list[Finding]:
-    """Look at the database; with rules also at every case in it."""
+async def _database_findings(server: session.Server, rules: Rules, *, deep: bool) -> list[Finding]:
+    """Look at the database; deep also at every case in it."""
     async with open_database(server.dsn) as database:
         try:
             async with database.connection() as connection:
-                findings = await _server_findings(connection, server)
-            if rules:
+                findings = await _server_findings(connection, server, rules)
+            if deep:
                 findings.extend(await _deep_findings(database, rules, findings))
         except DatabaseAwayError as error:
             return [Finding(level=Level.WRONG, text=f"database: cannot be used ({error})")]
         return findings
 
 
-async def _deep_findings(
-    database: Database, rules: Rulebook, before: list[Finding]
-) -> list[Finding]:
+async def _deep_findings(database: Database, rules: Rules, before: list[Finding]) -> list[Finding]:
     """Fold every case anew and recount; where the database itself is wrong there is no use."""
     if any(finding.level is Level.WRONG for finding in before):
         return [Finding(level=Level.NOTE, text="cases, tallies: not looked at, mend that first")]
     return [await _stale_finding(database, rules), await _tally_finding(database)]
 
 
-async def _server_findings(connection: Connection, server: session.Server) -> list[Finding]:
+async def _server_findings(
+    connection: Connection, server: session.Server, rules: Rules
+) -> list[Finding]:
     major = connection.get_server_version().major
     version = await connection.fetchval("SHOW server_version")
     fsync = await connection.fetchval("SHOW fsync")
@@ -148,6 +148,9 @@ async def _server_findings(connection: Connection, server: session.Server) -> li
         await _migration_finding(connection, server),
     ]
     if findings[-1].level is Level.FINE:
+        in_force = await rules.in_force(connection)
+        findings.extend(rule_findings(in_force.rulebook, utc_now()))
+        findings.append(await _recompute_finding(connection))
         findings.append(await _view_finding(connection))
         findings.append(await _key_finding(connection))
         findings.extend(await _alert_findings(connection))
@@ -158,9 +161,6 @@ async def _alert_findings(connection: Connection) -> list[Finding]:
     unfolded = await count_unfolded(connection)
     outbox = await outbox_figures(connection)
     findings = []
-    if await has_unlaid_cases(connection):
-        text = "cases: some were written by an older version, run `rebate-monitor recompute`"
-        findings.append(Finding(level=Level.WRONG, text=text))
     if unfolded:
         text = f"alerts: {unfolded} open cases have none yet, run `rebate-monitor recompute`"
         findings.append(Finding(level=Level.WRONG, text=text))
@@ -196,7 +196,18 @@ async def _key_finding(connection: Connection) -> Finding:
     return Finding(level=Level.FINE, text=f"keys: {count} in force")
 
 
-async def _stale_finding(database: Database, rules: Rulebook) -> Finding:
+async def _recompute_finding(connection: Connection) -> Finding:
+    """Say whether cases still wait for their turn under rules that have changed."""
+    told = await under_way(connection)
+    if told is None:
+        return Finding(level=Level.FINE, text="recompute: every case goes by the rules in force")
+    cases = "?" if told.cases is None else f"{told.cases:,}"
+    text = f"recompute: {told.done:,} of {cases} cases are done by rules that have changed; "
+    text += "the service does the rest, or `rebate-monitor recompute` without one"
+    return Finding(level=Level.NOTE, text=text)
+
+
+async def _stale_finding(database: Database, rules: Rules) -> Finding:
     stale = await count_stale(database, rules)
     if not stale:
         return Finding(

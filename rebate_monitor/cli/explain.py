@@ -14,9 +14,10 @@ from rebate_monitor.cli import session
 from rebate_monitor.domain.case import happened_by
 from rebate_monitor.domain.explanation import ExplainedDay
 from rebate_monitor.explaining.explain import Explanation
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.case_events import events_of_cases
+from rebate_monitor.storage.case_rows import stored_cases
 
 
 @click.command(short_help="Take one case's count apart, day by day.")
@@ -48,14 +49,19 @@ async def _explanation(
     language: Language,
     at: datetime | None,
 ) -> Explanation:
-    rules = rulebook(settings)
-    if at is not None and not rules.calendar.covers(at):
-        said = f"--at: must lie from {rules.calendar.first} to {rules.calendar.last}"
-        raise click.ClickException(said)
-    async with session.ready_connection(settings, server) as connection:
+    async with (
+        session.ready_database(settings, server) as database,
+        database.transaction(snapshot=True) as connection,
+    ):
+        in_force = await rules_of(settings).in_force(connection)
+        rows = await stored_cases(connection, [case_id])
         stored = (await events_of_cases(connection, [case_id])).get(case_id)
     if not stored:
         raise click.ClickException(f"no event of the case {case_id!r} has been received")
+    rules = in_force.of_row(rows[case_id].rules)
+    if at is not None and not rules.calendar.covers(at):
+        said = f"--at: must lie from {rules.calendar.first} to {rules.calendar.last}"
+        raise click.ClickException(said)
     events = [known.event for known in stored]
     case = rules.fold(case_id, happened_by(events, at) if at else events)
     return Explanation(case=case, rulebook=rules, now=at or utc_now(), language=language)

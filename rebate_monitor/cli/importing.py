@@ -20,15 +20,15 @@ from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Performance
 from rebate_monitor.domain.policy import Scope
-from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.standing import Period
 from rebate_monitor.ingest.csv_rows import CsvDefaults, CsvHeaderError, check_header, csv_events
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.writer import Report, Writer
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.figures import read_distributions
+from rebate_monitor.storage.rules import Rules
 
 CHUNK_EVENTS = 1_000
 DEFAULT_SOURCE = "/import"
@@ -104,11 +104,9 @@ def import_file(file: Path, file_format: str, source: str | None, offset: str | 
 async def _import(
     settings: Settings, server: session.Server, file: Path, defaults: CsvDefaults | None
 ) -> Imported:
-    rules = rulebook(settings)
+    rules = rules_of(settings)
     async with session.ready_database(settings, server) as database:
-        writer = Writer(
-            database=database, rulebook=rules, max_ahead=settings.max_ahead, clock=utc_now
-        )
+        writer = Writer(database=database, rules=rules, max_ahead=settings.max_ahead, clock=utc_now)
         with _progress(file) as (stream, advance):
             bodies = _csv_bodies(stream, defaults) if defaults else _ndjson_bodies(stream)
             report, reasons = await _take(writer, bodies, f"import {file.name}", advance)
@@ -183,13 +181,14 @@ def _chunks(bodies: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield chunk
 
 
-async def _figures(database: Database, rules: Rulebook) -> dict[Scope, Performance]:
+async def _figures(database: Database, rules: Rules) -> dict[Scope, Performance]:
     """Return the figures of everything stored, for a first look."""
     today = local_date(utc_now())
     period = Period(first=FIRST_DAY, last=today, by="none", today=today)
     async with database.transaction(snapshot=True) as connection:
-        told = await read_distributions(connection, period, rules.calendar)
-    applied = rules.policies.on(today)
+        in_force = await rules.in_force(connection)
+        told = await read_distributions(connection, period, in_force)
+    applied = in_force.rulebook.policies.on(today)
     return {scope: told.performance(None, scope, applied.target(scope)) for scope in Scope}
 
 

@@ -3,6 +3,7 @@
 import click
 
 from rebate_monitor import __version__
+from rebate_monitor.cli.calendar import calendar
 from rebate_monitor.cli.channel import channel
 from rebate_monitor.cli.demo import demo
 from rebate_monitor.cli.doctor import doctor
@@ -12,6 +13,7 @@ from rebate_monitor.cli.keys import keys
 from rebate_monitor.cli.maintenance import migrate_database, recompute_cases
 from rebate_monitor.cli.month import month
 from rebate_monitor.cli.outbox import outbox
+from rebate_monitor.cli.policy import policy
 from rebate_monitor.cli.quarantine import quarantine
 from rebate_monitor.cli.report import report
 from rebate_monitor.cli.serve import serve
@@ -46,6 +48,8 @@ for command in (
     simulate,
     explain,
     what_if,
+    calendar,
+    policy,
     month,
     report,
     keys,

@@ -3,18 +3,22 @@
 import asyncio
 
 import click
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress
 
 from rebate_monitor.cli import session
-from rebate_monitor.ingest.recompute import recompute
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.cli.following import follow, say_done
+from rebate_monitor.cli.plain_table import plain_table, show_table
+from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.ingest.recompute import Recomputer
+from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import DatabaseAwayError, open_database
 from rebate_monitor.storage.reader import READER, Reader
+from rebate_monitor.storage.recomputes import Recompute, latest_recomputes, under_way
 from rebate_monitor.storage.upgrade import Upgraded, upgrade
 
 RETRY_SECONDS = 1.0
+SHOWN = 10
+COLUMNS = ("recompute", "rules", "begun", "state", "cases", "done", "changed", "due dates moved")
 
 
 @click.command("migrate", short_help="Bring the database to this version.")
@@ -56,26 +60,46 @@ async def _migrate(dsn: str, reader_password: str | None, wait: int) -> Upgraded
         return await upgrade(database, reader_password)
 
 
-@click.command("recompute", short_help="Fold every stored case anew.")
-def recompute_cases() -> None:
-    """Fold every stored case anew, after a change of policies or of the calendar.
+@click.command("recompute", short_help="Lay cases down anew by the rules in force.")
+@click.option("--status", is_flag=True, help="Only say how far it is, and what was done before.")
+def recompute_cases(*, status: bool) -> None:
+    """Finish the recompute that is under way; where none is, fold every stored case anew.
 
-    The service may go on running; killed half-way, simply run it again.
+    The service does by itself what a change of the rules asks for, and may go on running beside
+    this. Killed half-way, it goes on where it was.
     """
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
-        done = session.run(_recompute(settings, server))
-    click.echo(f"{done} cases were folded anew")
+        if status:
+            session.run(_status(settings, server))
+        else:
+            say_done(session.run(_recompute(settings, server)))
 
 
-async def _recompute(settings: Settings, server: session.Server) -> int:
-    rules = rulebook(settings)
+async def _recompute(settings: Settings, server: session.Server) -> Recompute:
+    rules = rules_of(settings)
     async with session.ready_database(settings, server) as database:
+        recomputer = Recomputer(database=database, rules=rules, clock=utc_now)
         async with database.connection() as connection:
-            total = await connection.fetchval("SELECT count(*) FROM rebate_case")
-        columns = (*Progress.get_default_columns(), MofNCompleteColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
-            bar = progress.add_task("cases", total=total)
-            return await recompute(
-                database, rules, utc_now, lambda done: progress.update(bar, completed=done)
-            )
+            told = await under_way(connection)
+        return await follow(recomputer, (told or await recomputer.begin()).number)
+
+
+async def _status(settings: Settings, server: session.Server) -> None:
+    async with session.ready_connection(settings, server) as connection:
+        known = await latest_recomputes(connection, SHOWN)
+    table = plain_table(*COLUMNS)
+    table.columns[COLUMNS.index("begun")].no_wrap = True
+    for told in known:
+        begun = f"{told.started_at.astimezone(SHANGHAI):%Y-%m-%d\n%H:%M:%S}"
+        cases = "?" if told.cases is None else f"{told.cases:,}"
+        numbers = (told.done, told.changes.changed, told.changes.due_dates_moved)
+        table.add_row(
+            str(told.number),
+            str(told.rules),
+            begun,
+            told.state,
+            cases,
+            *(f"{n:,}" for n in numbers),
+        )
+    show_table(table)

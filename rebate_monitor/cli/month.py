@@ -1,6 +1,5 @@
 """`rebate-monitor month`: close a month, and show what was corrected since."""
 
-import getpass
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from rebate_monitor.api.evaluation import FOLDER, group_name
 from rebate_monitor.api.months import MAX_CASES
 from rebate_monitor.catalogue import Catalogue, Language, catalogue
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import who_acts
 from rebate_monitor.domain.frozen import (
     CaseChange,
     ChangeCause,
@@ -26,9 +26,8 @@ from rebate_monitor.domain.frozen import (
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.periods import Days, month_name, named_month
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
-from rebate_monitor.places import Places, places
-from rebate_monitor.policy_file import read_config
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.places import Places
+from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.frozen import (
     Closing,
@@ -39,7 +38,6 @@ from rebate_monitor.storage.frozen import (
     read_corrections,
 )
 
-MOST_CHARACTERS = 100
 TOTAL = "none"
 COLUMNS = ("n", "mean_workdays")
 
@@ -54,7 +52,7 @@ def month() -> None:
 @click.option("--by", help="Who closes it [the account that runs this].")
 def close(name: str, by: str | None) -> None:
     """Keep the evaluation of MONTH, such as 2026-10, as it is now; once, and for good."""
-    days, who = _days(name), _checked_name(_account() if by is None else by)
+    days, who = _days(name), who_acts(by, "closes the month")
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
         frozen = session.run(_close(settings, server, days, who))
@@ -83,7 +81,7 @@ def show(name: str, lang: str) -> None:
     days, settings = _days(name), session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
         frozen, told = session.run(_show(settings, server, days))
-        known = places(read_config(settings.config) if settings.config else {})
+        known = configured_places(settings)
     shown = _Shown(frozen=frozen, told=told, places=known, language=Language(lang))
     console = Console()
     click.echo(shown.heading)
@@ -100,23 +98,6 @@ def _days(told: str) -> Days:
         raise click.BadParameter(f"{told!r} {error}", param_hint="MONTH") from error
 
 
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # OSError since Python 3.13; a container need not name its user
-        raise click.UsageError("this account has no name: say who closes with --by NAME") from None
-
-
-def _checked_name(told: str) -> str:
-    name = told.strip()
-    if not name or not name.isprintable() or len(name) > MOST_CHARACTERS:
-        raise click.BadParameter(
-            f"must name who closes the month in 1 to {MOST_CHARACTERS} characters",
-            param_hint="--by",
-        )
-    return name
-
-
 def _local(instant: datetime) -> str:
     return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
@@ -130,7 +111,7 @@ def _totals(frozen: FrozenMonth) -> Iterator[str]:
 
 
 async def _close(settings: Settings, server: session.Server, days: Days, by: str) -> FrozenMonth:
-    closing = Closing(month=days, by=by, current=rulebook(settings), clock=utc_now)
+    closing = Closing(month=days, by=by, rules=rules_of(settings), clock=utc_now)
     async with session.ready_database(settings, server) as database:
         try:
             await check_clock(database, utc_now())
@@ -147,7 +128,7 @@ async def _list(settings: Settings, server: session.Server) -> list[FrozenMonth]
 async def _show(
     settings: Settings, server: session.Server, days: Days
 ) -> tuple[FrozenMonth, MonthCorrections]:
-    rules, name = rulebook(settings), month_name(days.first)
+    rules, name = rules_of(settings), month_name(days.first)
     async with (
         session.ready_database(settings, server) as database,
         database.transaction(snapshot=True) as connection,
@@ -155,7 +136,8 @@ async def _show(
         frozen = await frozen_month(connection, name)
         if frozen is None:
             raise click.ClickException(f"{name} is not closed: `rebate-monitor month close {name}`")
-        return frozen, await read_corrections(connection, frozen, rules, utc_now())
+        in_force = await rules.in_force(connection)
+        return frozen, await read_corrections(connection, frozen, in_force, utc_now())
 
 
 UNSEEN = ("office", "rebate_type", "in_time", "same_day", "is_refiled", "amount_cny")

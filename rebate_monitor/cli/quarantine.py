@@ -6,7 +6,7 @@ from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.ingest.replay import replay_quarantine
 from rebate_monitor.ingest.writer import Report, Writer
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.quarantine import Quarantined, list_quarantine
 
@@ -65,7 +65,7 @@ async def _replay(settings: Settings, server: session.Server) -> Report:
     async with session.ready_database(settings, server) as database:
         writer = Writer(
             database=database,
-            rulebook=rulebook(settings),
+            rules=rules_of(settings),
             max_ahead=settings.max_ahead,
             clock=utc_now,
         )

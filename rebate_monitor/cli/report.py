@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -22,12 +24,11 @@ from rebate_monitor.circular.xlsx import xlsx_file
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.periods import Days, named_month
-from rebate_monitor.places import Places, places
-from rebate_monitor.policy_file import read_config
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.places import Places
+from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
-from rebate_monitor.storage.case_rows import has_unlaid_cases
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
+from rebate_monitor.storage.recomputes import under_way
 
 STANDARD_OUTPUT = "-"
 
@@ -83,15 +84,9 @@ def report(  # noqa: PLR0913 - one argument an option
     target = _target(out, days, kind, wanted)
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
-        known = places(read_config(settings.config) if settings.config else {})
-        asked = MonthAsked(
-            month=days,
-            now=now,
-            rulebook=rulebook(settings),
-            places=known,
-            with_quality=internal,
-        )
-        facts = session.run(_facts(settings, server, asked))
+        known = configured_places(settings)
+        asking = partial(MonthAsked, month=days, now=now, places=known, with_quality=internal)
+        facts = session.run(_facts(settings, server, asking))
     content = _content(facts, known, wanted, kind)
     write(target, content)
     place = target or "standard output"
@@ -123,17 +118,20 @@ def _target(out: str | None, days: Days, kind: Format, wanted: Wanted) -> Path |
     return target
 
 
-async def _facts(settings: Settings, server: session.Server, asked: MonthAsked) -> Facts:
+async def _facts(
+    settings: Settings, server: session.Server, asking: Callable[..., MonthAsked]
+) -> Facts:
     async with (
         session.ready_database(settings, server) as database,
         database.transaction(snapshot=True) as connection,
     ):
-        if await has_unlaid_cases(connection):
+        rules = await rules_of(settings).in_force(connection)
+        if rules.settled != rules.number or await under_way(connection) is not None:
             raise click.ClickException(
-                "some cases were written by an older version, and a report would tell zeros for "
-                "what it did not keep: run `rebate-monitor recompute` first"
+                "cases are being recomputed, and a report would mix old and new ones: wait for "
+                "`rebate-monitor recompute` to say that it is done"
             )
-        return await read_facts(connection, asked)
+        return await read_facts(connection, asking(rules=rules))
 
 
 def _content(facts: Facts, known: Places, wanted: Wanted, kind: Format) -> bytes:

@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import datetime
 from pathlib import Path
@@ -18,12 +18,13 @@ from rebate_monitor.circular.csv_file import harmless
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Performance
+from rebate_monitor.domain.periods import Days
 from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.what_if import Comparison, Kind, Outcome, Standing
 from rebate_monitor.ingest.what_if import Trial, cases_of, comparisons
 from rebate_monitor.proposal import DEFAULT, Proposal, ProposalError, proposed_rules
-from rebate_monitor.server import rulebook, utc_now
+from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
 
 DAY = click.DateTime(["%Y-%m-%d"])
@@ -54,17 +55,19 @@ def what_if(  # noqa: PLR0913 - one parameter an option
     """
     settings = session.told_settings()
     today = local_date(utc_now())
-    with session.plain_errors():
-        present = rulebook(settings)
-    trial = Trial(
+    days = Days(
         first=first.date() if first else today.replace(month=1, day=1),
         last=last.date() if last else today,
-        present=present,
-        proposed=_proposed(present, limits, policy, calendar),
-        now=utc_now(),
     )
+
+    def trial_of(present: Rulebook) -> Trial:
+        proposed = _proposed(present, limits, policy, calendar)
+        return Trial(
+            first=days.first, last=days.last, present=present, proposed=proposed, now=utc_now()
+        )
+
     with session.plain_errors(), session.database_server(settings) as server:
-        outcome = session.run(_try(settings, server, trial, out))
+        trial, outcome = session.run(_try(settings, server, trial_of, out))
     Console().print(_table(trial, outcome))
     for line in _lines(outcome, out):
         click.echo(line)
@@ -97,11 +100,15 @@ def _limit(told: str) -> tuple[str, int]:
 
 
 async def _try(
-    settings: Settings, server: session.Server, trial: Trial, out: Path | None
-) -> Outcome:
+    settings: Settings,
+    server: session.Server,
+    trial_of: Callable[[Rulebook], Trial],
+    out: Path | None,
+) -> tuple[Trial, Outcome]:
     outcome, changes = Outcome(), list[Comparison]()
     async with session.ready_database(settings, server) as database:
         async with database.connection() as connection:
+            trial = trial_of((await rules_of(settings).in_force(connection)).rulebook)
             case_ids = await cases_of(connection, trial)
         columns = (*Progress.get_default_columns(), MofNCompleteColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
@@ -114,7 +121,7 @@ async def _try(
                         changes.append(told)
     if out is not None:
         _write(out, changes)
-    return outcome
+    return trial, outcome
 
 
 def _write(out: Path, changes: list[Comparison]) -> None:

@@ -4,17 +4,18 @@
 what the passing of time decides.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
+from typing import Protocol
 
 from rebate_monitor.domain.case import OTHER_ENDS, Case, Status
-from rebate_monitor.domain.clock import Clock, Span
+from rebate_monitor.domain.clock import Clock
+from rebate_monitor.domain.course import Course, course_of
 from rebate_monitor.domain.event import EventType
 from rebate_monitor.domain.local_time import local_date, midnight
-from rebate_monitor.domain.policy import Policy
+from rebate_monitor.domain.policy import AppliedPolicy, Policy
 from rebate_monitor.domain.work_calendar import WorkCalendar
 
 
@@ -55,8 +56,9 @@ class Assessment:
     the limit is or was passed, for sorting. `alert_instants` are those at which each level of
     alert is reached (DESIGN 3.5): at risk, breached, then each overdue step; of a case that ended,
     or that is paused beyond its limit, only those that were reached. `stages` lie between the
-    milestones that the case has; up to the stop they add up. Counts and limits are workdays, dates
-    and instants Asia/Shanghai.
+    milestones that the case has; up to the stop they add up. `rests_until` is the last day that any
+    of this rests on: what a calendar says of later days changes nothing. Counts and limits are
+    workdays, dates and instants Asia/Shanghai.
     """
 
     status: Status
@@ -73,6 +75,7 @@ class Assessment:
     in_time: bool | None = None
     same_day: bool | None = None
     stages: tuple[Stage, ...] = ()
+    rests_until: date | None = None
     clock: Clock | None = None
 
 
@@ -97,34 +100,39 @@ class _Instants:
 
 def assess(case: Case, calendar: WorkCalendar) -> Assessment:
     """Assess a case until its next event; raise CalendarRangeError beyond the calendar."""
-    if case.accepted_at is None:
+    course = course_of(case)
+    if course is None:
         return Assessment(status=case.status)
-    clock = Clock(calendar, case.policy.rules.counting, running_spans(case))
-    allowed = _allowed(case)
-    limit = None if case.status in OTHER_ENDS.values() else allowed
-    counted_on = _counted_on(case, clock)
+    return assess_course(course, case.policy, calendar)
+
+
+def assess_course(course: Course, policy: AppliedPolicy, calendar: WorkCalendar) -> Assessment:
+    """Assess all cases that took a course, by the policy of their day of acceptance."""
+    clock = Clock(calendar, policy.rules.counting, course.running_spans)
+    allowed = policy.limit(course.category)
+    limit = None if course.status in OTHER_ENDS.values() else allowed
+    counted_on = _counted_on(course, clock)
     counted = clock.workdays_on(counted_on)
-    ever = (
-        _Instants() if allowed is None else _instants(clock, calendar, allowed, case.policy.policy)
-    )
+    ever = _Instants() if allowed is None else _instants(clock, calendar, allowed, policy.policy)
     reached = ever if limit is not None else _Instants()
-    stopped = case.status is Status.STOPPED
-    waits = case.status is Status.SUSPENDED
+    stopped = course.status is Status.STOPPED
+    waits = course.status is Status.SUSPENDED
     return Assessment(
-        status=case.status,
-        settled_verdict=_settled_verdict(case.status, counted, limit),
-        normal=not case.is_excluded and case.status not in (Status.REJECTED, Status.WITHDRAWN),
+        status=course.status,
+        settled_verdict=_settled_verdict(course.status, counted, limit),
+        normal=not course.is_excluded and course.status not in OTHER_ENDS.values(),
         limit_workdays=limit,
         counted_workdays=counted,
-        running_since=counted_on if case.status is Status.RUNNING else None,
+        running_since=counted_on if course.status is Status.RUNNING else None,
         due_date=None if waits else reached.due_date,
         at_risk_at=None if waits else reached.at_risk_at,
         breach_at=None if waits else reached.breach_at,
-        urgent_at=reached.breach_at if case.status.is_open else None,
-        alert_instants=_alert_instants(case, ever, is_over=limit is not None and counted > limit),
+        urgent_at=reached.breach_at if course.status.is_open else None,
+        alert_instants=_alert_instants(course, ever, is_over=limit is not None and counted > limit),
         in_time=counted <= limit if stopped and limit is not None else None,
-        same_day=counted <= case.policy.rules.immediate_within_workdays if stopped else None,
-        stages=_stages(case, clock, calendar),
+        same_day=counted <= policy.rules.immediate_within_workdays if stopped else None,
+        stages=_stages(course, clock, calendar),
+        rests_until=max(counted_on, clock.counts_from, *_days_rested_on(course, ever)),
         clock=clock,
     )
 
@@ -146,7 +154,18 @@ def judge(case: Case, assessment: Assessment, calendar: WorkCalendar, now: datet
     )
 
 
-def verdict_at(assessment: Assessment, now: datetime) -> Verdict:
+class Judged(Protocol):
+    """What a verdict is read off: an assessment, or a row that one was laid down in."""
+
+    @property
+    def settled_verdict(self) -> Verdict | None: ...  # noqa: D102
+    @property
+    def at_risk_at(self) -> datetime | None: ...  # noqa: D102
+    @property
+    def breach_at(self) -> datetime | None: ...  # noqa: D102
+
+
+def verdict_at(assessment: Judged, now: datetime) -> Verdict:
     """Return the verdict at a moment; a rest day right after the due date is still in time."""
     if assessment.settled_verdict is not None:
         return assessment.settled_verdict
@@ -157,47 +176,32 @@ def verdict_at(assessment: Assessment, now: datetime) -> Verdict:
     return Verdict.ON_TRACK
 
 
-def running_spans(case: Case) -> tuple[Span, ...]:
-    """Return the stretches in which the clock runs, the time after the end included.
-
-    The clock of an ended case is drawn on after its end, so that its due date can still be told.
-    """
-    return tuple(_running_spans(case))
-
-
-def _running_spans(case: Case) -> Iterator[Span]:
-    if case.accepted_at is None:
-        return
-    start = local_date(case.accepted_at)
-    for pause in case.pauses:
-        yield Span(start=start, end=local_date(pause.start))
-        if pause.end is None:
-            return
-        start = local_date(pause.end)
-    yield Span(start=start)
-
-
-def _stages(case: Case, clock: Clock, calendar: WorkCalendar) -> tuple[Stage, ...]:
-    days = [local_date(milestone.at) for milestone in case.milestones]
-    ended = local_date(case.ended_at) if case.ended_at else None
-    counts = [0, *(_count_through(clock, calendar, day, ended) for day in days)]
+def _stages(course: Course, clock: Clock, calendar: WorkCalendar) -> tuple[Stage, ...]:
+    counts = [0]
+    for _, day in course.milestones:
+        counts.append(_count_through(clock, calendar, day, course.ended_on))
     return tuple(
-        Stage(case_stage=STAGE_NAMES[milestone.event_type], workdays=after - before)
-        for milestone, (before, after) in zip(case.milestones, pairwise(counts), strict=True)
+        Stage(case_stage=STAGE_NAMES[event_type], workdays=after - before)
+        for (event_type, _), (before, after) in zip(
+            course.milestones, pairwise(counts), strict=True
+        )
     )
 
 
-def _allowed(case: Case) -> int | None:
-    """Return the limit in workdays, or None where no policy judges."""
-    return case.policy.limit(case.attributes.category) if case.attributes else None
-
-
-def _counted_on(case: Case, clock: Clock) -> date:
+def _counted_on(course: Course, clock: Clock) -> date:
     """Return the day whose count is stored: the last of a clock at rest, or where it runs from."""
-    if case.ended_at is not None:
-        return local_date(case.ended_at)
+    if course.ended_on is not None:
+        return course.ended_on
     last = clock.spans[-1]
     return last.end or max(last.start, clock.counts_from)
+
+
+def _days_rested_on(course: Course, ever: _Instants) -> list[date]:
+    """Return the days beside that of the stored count on which an assessment rests."""
+    instants = (ever.at_risk_at, ever.breach_at, *ever.overdue_at)
+    reached = [local_date(at) for at in instants if at is not None]
+    due = [ever.due_date] if ever.due_date else []
+    return [*due, *reached, *(day for _, day in course.milestones)]
 
 
 def _instants(clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy | None) -> _Instants:
@@ -215,13 +219,16 @@ def _instants(clock: Clock, calendar: WorkCalendar, limit: int, policy: Policy |
     )
 
 
-def _alert_instants(case: Case, ever: _Instants, *, is_over: bool) -> tuple[datetime, ...]:
-    """Return when each level of alert is reached; a pause before the limit takes all of them."""
-    if case.status is Status.SUSPENDED and not is_over:
+def _alert_instants(course: Course, ever: _Instants, *, is_over: bool) -> tuple[datetime, ...]:
+    """Return when each level of alert is reached; a pause before the limit takes all of them.
+
+    Each is a midnight, so that the day of the end says whether it was reached by then.
+    """
+    if course.status is Status.SUSPENDED and not is_over:
         return ()
     told = (ever.at_risk_at, ever.breach_at, *ever.overdue_at)
-    end = case.ended_at
-    return tuple(at for at in told if at is not None and (end is None or at <= end))
+    end = course.ended_on
+    return tuple(at for at in told if at is not None and (end is None or local_date(at) <= end))
 
 
 def _first_workday(calendar: WorkCalendar, day: date | None) -> datetime | None:

@@ -6,7 +6,7 @@ calendar and today. Definitions and their sources: docs/foresight.md.
 
 from calendar import monthrange
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -38,7 +38,8 @@ class OpenCases:
 
     `counted_workdays` held at the end of `running_since`, and every workday after it adds one;
     while a case is suspended `running_since` is None and the count stands. Suspended cases and
-    those that no policy judges have no due date. Dates are Asia/Shanghai.
+    those that no policy judges have no due date. Dates are Asia/Shanghai, told by the calendar in
+    force unless `told_by` another, whose turn has not come.
     """
 
     city: str | None
@@ -50,6 +51,7 @@ class OpenCases:
     at_risk_on: date | None
     breach_on: date | None
     cases: int
+    told_by: WorkCalendar | None = None
 
     @property
     def suspended(self) -> bool:
@@ -153,21 +155,44 @@ def _place(each: OpenCases, today: date, calendar: WorkCalendar) -> _Place | int
         return _Place.WITHOUT_DUE_DATE
     if each.over_limit_on(today):
         return _Place.OVERDUE
-    ahead = calendar.workdays_through(each.due_date) - next_workday_number(today, calendar)
+    told_by = each.told_by or calendar
+    ahead = told_by.workdays_through(each.due_date) - next_workday_number(today, told_by)
     if ahead < 0:
         return _Place.AT_LIMIT
     return ahead if ahead < WORKDAYS_AHEAD else _Place.DUE_LATER
 
 
-def due_by_city(cells: Deltas, today: date, calendar: WorkCalendar) -> Counter[tuple[str, int]]:
-    """Count what falls due by (city, place among the next workdays), from the running tallies."""
+def due_by_city(
+    cells: Deltas, today: date, calendar_of: Callable[[int | None], WorkCalendar]
+) -> Counter[tuple[str, int]]:
+    """Count what falls due by (city, place among the next workdays), from the running tallies.
+
+    `calendar_of` names the calendar by which the dates of a cell were told, by its rules.
+    """
     counts: Counter[tuple[str, int]] = Counter()
-    first = next_workday_number(today, calendar)
     for cell, measures in cells.items():
         if cell.figure is Figure.OPEN and cell.due_on is not None:
+            calendar = calendar_of(cell.rules)
+            first = next_workday_number(today, calendar)
             ahead = calendar.workdays_through(cell.due_on) - first
             if 0 <= ahead < WORKDAYS_AHEAD:
                 counts[cell.city or "", ahead] += measures.cases
+    return counts
+
+
+def due_beyond(cells: Deltas, calendar_of: Callable[[int | None], WorkCalendar]) -> Counter[date]:
+    """Count what falls due after the last published day, by due date, from the running tallies.
+
+    `calendar_of` names the calendar by which the dates of a cell were told, by its rules.
+    """
+    counts: Counter[date] = Counter()
+    until: dict[int | None, date] = {}
+    for cell, measures in cells.items():
+        if cell.figure is Figure.OPEN and cell.due_on is not None:
+            if cell.rules not in until:
+                until[cell.rules] = calendar_of(cell.rules).published_until
+            if cell.due_on > until[cell.rules]:
+                counts[cell.due_on] += measures.cases
     return counts
 
 

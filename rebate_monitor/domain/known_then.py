@@ -7,12 +7,14 @@ since when it was known; what was believed at a moment follows from what there w
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from itertools import groupby, pairwise
 from operator import attrgetter
 
 from rebate_monitor.domain.assessment import Assessment, Verdict, judge, verdict_at
 from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.event import CaseEvent
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
 
 
@@ -25,30 +27,54 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BroughtBy:
+    """Why a state of the rules came, and who brought it.
+
+    `because` is `start` (the package or the configuration had other rules), `import` of a calendar,
+    or `apply`, `retire` or `withdraw` of a policy; `by` is a key's or a person's name.
+    """
+
+    because: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRules:
-    """A state of the rules and since when the service went by it."""
+    """A state of the rules, since when the service went by it, and who brought it."""
 
     known_since: datetime
     rulebook: Rulebook
+    number: int = 0
+    brought: BroughtBy = BroughtBy(because="start")
+
+
+class RulesPart(StrEnum):
+    """What of the rules can change a case."""
+
+    POLICY = "policy"
+    CALENDAR = "calendar"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """What was believed of a case from `known_at` on, and what made it so.
+    """What was believed of a case from `known_at` on, by which rules, and what made it so.
 
-    `workdays` is the count of a clock that stands still; a running one has none. The cause is the
-    `events` that arrived then, or a new version of the `policy` or the `calendar`, or, when all are
-    empty, the passing of time.
+    `workdays` is the count of a clock that stands still; a running one has none. `policy` and
+    `calendar` are the versions that judged it, None where no policy did, `rules` is the number of
+    the state of all rules. The cause is the `events` that arrived then, or the parts of the rules
+    that `turned` with that state, or, when both are empty, the passing of time.
     """
 
     known_at: datetime
     verdict: Verdict
     status: Status
     normal: bool
+    policy: str | None
+    calendar: str
+    rules: int
     workdays: int | None = None
     events: tuple[CaseEvent, ...] = ()
-    policy: str | None = None
-    calendar: str | None = None
+    turned: tuple[RulesPart, ...] = ()
 
     def is_as(self, other: "Belief") -> bool:
         """Say whether the other says the same of the case."""
@@ -63,8 +89,12 @@ def received_by(receipts: Iterable[Receipt], moment: datetime) -> tuple[CaseEven
 
 def rules_at(known: Sequence[KnownRules], moment: datetime) -> Rulebook:
     """Return the rules that the service went by at a moment; the first ones before all of them."""
+    return _state_at(known, moment).rulebook
+
+
+def _state_at(known: Sequence[KnownRules], moment: datetime) -> KnownRules:
     begun = [rules for rules in known if rules.known_since <= moment]
-    return (begun or known)[-1 if begun else 0].rulebook
+    return (begun or known)[-1 if begun else 0]
 
 
 MOST_MOMENTS = 200
@@ -115,21 +145,14 @@ def _moments(arrivals: Arrivals, known: Sequence[KnownRules], now: datetime) -> 
 def _beliefs(
     case_id: str, arrivals: Arrivals, known: Sequence[KnownRules], moments: Sequence[datetime]
 ) -> Iterator[Belief]:
-    rules = rules_at(known, moments[0])
+    rules = _state_at(known, moments[0] - datetime.resolution)
     for moment, until in pairwise(moments):
-        before, rules = rules, rules_at(known, moment)
+        before, rules = rules, _state_at(known, moment)
         told = [event for at, events in arrivals.items() if at <= moment for event in events]
-        case, assessment = rules.assess(case_id, told)
-        policy, calendar = _new_rules(before, rules, case)
-        yield _belief(
-            case,
-            assessment,
-            rules,
-            moment,
-            events=arrivals.get(moment, ()),
-            policy=policy,
-            calendar=calendar,
-        )
+        case, assessment = rules.rulebook.assess(case_id, told)
+        arrived = arrivals.get(moment, ())
+        turned = () if arrived else _turned(before.rulebook, rules.rulebook, case)
+        yield _belief(case, assessment, rules, moment, events=arrived, turned=turned)
         for instant in _instants(assessment, moment, until):
             yield _belief(case, assessment, rules, instant)
 
@@ -142,15 +165,21 @@ def _arrivals(receipts: Iterable[Receipt], now: datetime) -> Arrivals:
     }
 
 
-def _new_rules(before: Rulebook, after: Rulebook, case: Case) -> tuple[str | None, str | None]:
-    """Name the policy and the calendar where they are not what they were."""
-    calendar = after.calendar.version
-    policy = case.policy.policy.version if case.policy.policy else None
-    known = {old.version for old in before.policies.policies}
-    return (
-        policy if policy not in known else None,
-        calendar if calendar != before.calendar.version else None,
-    )
+def _turned(before: Rulebook, after: Rulebook, case: Case) -> tuple[RulesPart, ...]:
+    """Name what of the rules is not what it was: the policy that judges the case, the calendar."""
+    changed = {
+        RulesPart.POLICY: _policy_of(case, before) != _policy_of(case, after),
+        RulesPart.CALENDAR: before.calendar.version != after.calendar.version,
+    }
+    return tuple(part for part, is_another in changed.items() if is_another)
+
+
+def _policy_of(case: Case, rules: Rulebook) -> str | None:
+    """Return the version of the policy by which the rules judge a case."""
+    if case.accepted_at is None:
+        return None
+    policy = rules.policies.on(local_date(case.accepted_at)).policy
+    return policy.version if policy else None
 
 
 def _instants(assessment: Assessment, after: datetime, until: datetime) -> list[datetime]:
@@ -162,22 +191,23 @@ def _instants(assessment: Assessment, after: datetime, until: datetime) -> list[
 def _belief(  # noqa: PLR0913 - all that a belief is made of
     case: Case,
     assessment: Assessment,
-    rules: Rulebook,
+    rules: KnownRules,
     at: datetime,
     *,
     events: tuple[CaseEvent, ...] = (),
-    policy: str | None = None,
-    calendar: str | None = None,
+    turned: tuple[RulesPart, ...] = (),
 ) -> Belief:
     stands_still = case.status is not Status.RUNNING
-    judged = judge(case, assessment, rules.calendar, at)
+    judged = judge(case, assessment, rules.rulebook.calendar, at)
     return Belief(
         known_at=at,
         verdict=verdict_at(assessment, at),
         status=case.status,
         normal=assessment.normal,
+        policy=_policy_of(case, rules.rulebook),
+        calendar=rules.rulebook.calendar.version,
+        rules=rules.number,
         workdays=judged.workdays if stands_still else None,
         events=events,
-        policy=policy,
-        calendar=calendar,
+        turned=turned,
     )

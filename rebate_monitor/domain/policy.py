@@ -1,8 +1,8 @@
 """Effective-dated policies: which limit, which target and which counting rules (DESIGN 3)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
@@ -171,14 +171,46 @@ class AppliedPolicy:
         return self.policy.targets.get(scope) if self.policy and self.judges else None
 
 
-class OverlappingPoliciesError(ValueError):
-    """Two policies are in force on the same day."""
+class EarlyEndError(ValueError):
+    """A policy would end before it begins."""
 
-    def __init__(self, earlier: Policy, later: Policy) -> None:
+    def __init__(self, policy: Policy, on: date) -> None:
         super().__init__(
-            f"policy {later.id!r} begins {later.effective_from}, while {earlier.id!r} is in force "
-            f"until {earlier.effective_to or 'further notice'}; end the earlier one first"
+            f'policy "{policy.id}": effective_to {on} lies before effective_from '
+            f"{policy.effective_from}; its last day can be its first, or a later one"
         )
+
+
+def ended(policy: Policy, on: date, after_expiry: AfterExpiry | None = None) -> Policy:
+    """Return a policy with its last day, and with what judges after it where that is told.
+
+    Raises EarlyEndError.
+    """
+    if on < policy.effective_from:
+        raise EarlyEndError(policy, on)
+    return replace(policy, effective_to=on, after_expiry=after_expiry or policy.after_expiry)
+
+
+class OverlappingPoliciesError(ValueError):
+    """Two policies are in force on the same day; `problems` has a text for each such pair."""
+
+    def __init__(self, *pairs: tuple[Policy, Policy]) -> None:
+        self.problems = tuple(_overlap(earlier, later) for earlier, later in pairs)
+        super().__init__("\n".join(self.problems))
+
+
+def _overlap(earlier: Policy, later: Policy) -> str:
+    return (
+        f'policy "{later.id}" begins {later.effective_from}, while "{earlier.id}" is in force '
+        f"until {earlier.effective_to or 'further notice'}; {_way_out(earlier, later)}"
+    )
+
+
+def _way_out(earlier: Policy, later: Policy) -> str:
+    if earlier.effective_from == later.effective_from:
+        return "no two can begin on one day; a policy of the same id would replace it"
+    eve = later.effective_from - timedelta(days=1)
+    return f"end the earlier one first (`rebate-monitor policy retire {earlier.id} --on {eve}`)"
 
 
 class PolicyBook:
@@ -186,9 +218,25 @@ class PolicyBook:
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         self.policies = tuple(sorted(policies, key=lambda policy: policy.effective_from))
-        for earlier, later in zip(self.policies, self.policies[1:], strict=False):
-            if not earlier.expired_on(later.effective_from):
-                raise OverlappingPoliciesError(earlier, later)
+        overlapping = [
+            (earlier, later)
+            for earlier, later in zip(self.policies, self.policies[1:], strict=False)
+            if not earlier.expired_on(later.effective_from)
+        ]
+        if overlapping:
+            raise OverlappingPoliciesError(*overlapping)
+
+    def with_policies(
+        self, changed: Iterable[Policy], withdrawn: Iterable[str] = ()
+    ) -> "PolicyBook":
+        """Return the book with policies added, the same id replaced, and withdrawn ids left out.
+
+        Raises OverlappingPoliciesError.
+        """
+        by_id = {policy.id: policy for policy in (*self.policies, *changed)}
+        for policy_id in withdrawn:
+            by_id.pop(policy_id, None)
+        return PolicyBook(by_id.values())
 
     def on(self, day: date) -> AppliedPolicy:
         """Return the policy for a day of acceptance (DESIGN 3.9)."""

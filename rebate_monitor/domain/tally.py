@@ -6,7 +6,8 @@ recount, and figures cost the same however many cases are stored.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -35,7 +36,8 @@ class Figure(StrEnum):
 class Cell(NamedTuple):
     """One cell of one figure; dimensions that the figure does not use are None.
 
-    `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on.
+    `open`: category, city, verdict (while settled), at_risk_on, due_on, breach_on, and rules, the
+    number of the rules by which these dates were told.
     `stopped` (normal cases): category, stopped_on. `processed` (normal cases): category, workdays.
     `missed`: category, city. `events`: event_type, outcome. `undone`: category, city. `alerts`
     (open ones): alert_kind, city, outcome. Dates are Asia/Shanghai dates.
@@ -53,6 +55,7 @@ class Cell(NamedTuple):
     stopped_on: date | None = None
     workdays: int | None = None
     alert_kind: AlertKind | None = None
+    rules: int | None = None
 
 
 class Measures(NamedTuple):
@@ -64,9 +67,15 @@ class Measures(NamedTuple):
     in_time: int = 0
     same_day: int = 0
 
-    def plus(self, other: "Measures", sign: int = 1) -> "Measures":
-        """Return the sum, or with sign -1 the difference."""
-        return Measures(*(mine + sign * its for mine, its in zip(self, other, strict=True)))
+    def plus(self, other: "Measures", times: int = 1) -> "Measures":
+        """Return the sum, with the other counted several times; -1 takes it away."""
+        return Measures(
+            self.cases + times * other.cases,
+            self.workdays_sum + times * other.workdays_sum,
+            self.judged + times * other.judged,
+            self.in_time + times * other.in_time,
+            self.same_day + times * other.same_day,
+        )
 
 
 class Tallied(Protocol):
@@ -96,6 +105,8 @@ class Tallied(Protocol):
     def in_time(self) -> bool | None: ...  # noqa: D102
     @property
     def same_day(self) -> bool | None: ...  # noqa: D102
+    @property
+    def rules(self) -> int | None: ...  # noqa: D102
 
 
 Deltas = dict[Cell, Measures]
@@ -135,35 +146,50 @@ def _open_cell(row: Tallied, category: str) -> Cell:
         at_risk_on=local_date(row.at_risk_at) if row.at_risk_at else None,
         due_on=row.due_date,
         breach_on=local_date(row.breach_at) if row.breach_at else None,
+        rules=row.rules,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Stored cases that were all alike and have all become alike."""
+
+    before: Tallied
+    after: Tallied
+    cases: int = 1
+
+
 def difference(before: Iterable[Tallied], after: Iterable[Tallied]) -> Deltas:
-    """Return what the tallies change by when stored cases go from `before` to `after`."""
+    """Return what the cells change by when stored cases go from `before` to `after`."""
+    return _summed([*((row, -1) for row in before), *((row, 1) for row in after)])
+
+
+def _summed(rows: Iterable[tuple[Tallied, int]]) -> Deltas:
     deltas: Deltas = {}
-    for rows, sign in ((before, -1), (after, 1)):
-        for row in rows:
-            for cell, measures in contribution(row):
-                deltas[cell] = deltas.get(cell, Measures()).plus(measures, sign)
+    for row, times in rows:
+        for cell, measures in contribution(row):
+            deltas[cell] = deltas.get(cell, Measures()).plus(measures, times)
     return {cell: measures for cell, measures in deltas.items() if any(measures)}
 
 
-def change_of(pairs: Sequence[tuple[Tallied, Tallied]], today: date) -> Deltas:
+def change_of(changes: Iterable[Change], today: date) -> Deltas:
     """Return all that the tallies change by when stored cases change on a day."""
-    before, after = [old for old, _ in pairs], [new for _, new in pairs]
-    return difference(before, after) | undone_breaches(pairs, today)
+    told = list(changes)
+    before = [(change.before, -change.cases) for change in told]
+    after = [(change.after, change.cases) for change in told]
+    return _summed([*before, *after]) | undone_breaches(told, today)
 
 
-def undone_breaches(pairs: Iterable[tuple[Tallied, Tallied]], today: date) -> Deltas:
+def undone_breaches(changes: Iterable[Change], today: date) -> Deltas:
     """Count breaches that a change of stored cases takes back, so that their total never falls.
 
     A breach that goes over to another category or city counts as taken back where it was.
     """
-    undone = Counter(
-        label
-        for before, after in pairs
-        if (label := _breach(before, today)) is not None and label != _breach(after, today)
-    )
+    undone: Counter[tuple[str, str | None]] = Counter()
+    for change in changes:
+        label = _breach(change.before, today)
+        if label is not None and label != _breach(change.after, today):
+            undone[label] += change.cases
     return {
         Cell(figure=Figure.UNDONE, category=category, city=city): Measures(cases=count)
         for (category, city), count in undone.items()

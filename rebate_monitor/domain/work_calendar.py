@@ -30,10 +30,14 @@ class DayKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecialDay:
-    """A day that a notice takes out of the plain week: a day off or a make-up workday."""
+    """A day that a notice takes out of the plain week: a day off or a make-up workday.
+
+    `notice` is the paper that says so, where it is not the one of the year.
+    """
 
     kind: DayKind
     name: str
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +134,7 @@ class WorkCalendar:
             date=day,
             kind=self.kind(day),
             name=special.name if special else None,
-            notice=notice.notice if special else None,
+            notice=special.notice or notice.notice if special else None,
             provisional=self._notices[day.year].provisional,
         )
 

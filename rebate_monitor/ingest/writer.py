@@ -14,7 +14,7 @@ from rebate_monitor.domain.case import Case
 from rebate_monitor.domain.event import CaseEvent, EventType
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.domain.tally import change_of
+from rebate_monitor.domain.tally import Change, change_of
 from rebate_monitor.ingest.decision import (
     Decision,
     Incoming,
@@ -31,10 +31,17 @@ from rebate_monitor.storage.case_events import (
     append_events,
     events_of_cases,
 )
-from rebate_monitor.storage.case_rows import CaseRow, case_row, lock_cases, write_cases
+from rebate_monitor.storage.case_rows import (
+    CaseRow,
+    LockedCases,
+    case_row,
+    lock_cases,
+    write_cases,
+)
 from rebate_monitor.storage.causes import event_cause
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.quarantine import Refused, quarantine
+from rebate_monitor.storage.rules import Rules
 from rebate_monitor.storage.tallies import add_deltas
 
 MAX_RESULTS = 10_000
@@ -124,7 +131,7 @@ class RefusedWholeError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writer:
-    """Takes events into one database under one rulebook.
+    """Takes events into one database by the rules in force, which turn between two batches.
 
     `max_ahead` is how far an event's time may lie ahead of `now`; `observe_commit` is told the
     seconds of each transaction, and `wake` is called after it: an alert may be due sooner now.
@@ -133,7 +140,7 @@ class Writer:
     """
 
     database: Database
-    rulebook: Rulebook
+    rules: Rules
     max_ahead: timedelta = MAX_AHEAD
     observe_commit: Callable[[float], None] = _ignore
     wake: Callable[[], None] = _wake_nobody
@@ -178,17 +185,18 @@ class Writer:
         """
         case_ids = {i.decoded.event.case_id for i in batch if isinstance(i.decoded, NewEvent)}
         locked = await lock_cases(connection, case_ids)
-        known_cases = [case_id for case_id, row in locked.items() if row.events]
+        known_cases = [case_id for case_id, row in locked.rows.items() if row.events]
         stored = await events_of_cases(connection, known_cases)
         decision = decide(batch, _digests(stored))
         if reception.strict and decision.refused:
             raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
         await append_events(connection, decision.new, reception.at)
-        rows = self._fold(stored, decision.new)
+        rows = await self._fold(connection, locked, stored, decision.new)
         enforce_from = reception.at if reception.is_import else None
         await write_cases(connection, rows, reception.at, enforce_from)
         today = local_date(max(reception.at, self.clock()))  # the locks may have taken till morning
-        deltas = change_of([(locked[row.case_id], row) for row in rows], today)
+        changes = [Change(before=locked.rows[row.case_id], after=row) for row in rows]
+        deltas = change_of(changes, today)
         replayed = reception.is_replay
         told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
         await add_deltas(connection, deltas | event_deltas(told))
@@ -203,20 +211,37 @@ class Writer:
             )
         return decision
 
-    def _fold(
-        self, stored: Mapping[str, Sequence[StoredEvent]], new_events: Iterable[NewEvent]
+    async def _fold(
+        self,
+        connection: Connection,
+        locked: LockedCases,
+        stored: Mapping[str, Sequence[StoredEvent]],
+        new_events: Sequence[NewEvent],
     ) -> list[CaseRow]:
-        """Fold every case that has a new event, over all it now has."""
-        told: dict[str, list[CaseEvent]] = {}
-        for new in new_events:
-            told.setdefault(new.event.case_id, []).append(new.event)
-        rows = []
-        for case_id, events in told.items():
-            facts = [*(known.event for known in stored.get(case_id, ())), *events]
-            case, assessment = self.rulebook.assess(case_id, facts)
-            cause = event_cause(_telling_event(case, events))
-            rows.append(case_row(case, assessment, cause))
-        return rows
+        """Fold every case that has a new event, by the rules that were locked with the cases."""
+        if not new_events:
+            return []
+        number, rulebook = await self.rules.rulebook(connection, locked.rules)
+        return fold_anew(rulebook, number, stored, new_events)
+
+
+def fold_anew(
+    rulebook: Rulebook,
+    number: int,
+    stored: Mapping[str, Sequence[StoredEvent]],
+    new_events: Iterable[NewEvent],
+) -> list[CaseRow]:
+    """Fold every case that has a new event, over all it now has, by the rules of a number."""
+    told: dict[str, list[CaseEvent]] = {}
+    for new in new_events:
+        told.setdefault(new.event.case_id, []).append(new.event)
+    rows = []
+    for case_id, events in told.items():
+        facts = [*(known.event for known in stored.get(case_id, ())), *events]
+        case, assessment = rulebook.assess(case_id, facts)
+        cause = event_cause(_telling_event(case, events))
+        rows.append(case_row(case, assessment, cause, number))
+    return rows
 
 
 MILESTONES_ONLY = frozenset({EventType.REVIEWED, EventType.APPROVED, EventType.PAID})

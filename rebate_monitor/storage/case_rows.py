@@ -10,8 +10,10 @@ from asyncpg import Record
 
 from rebate_monitor.domain.assessment import Assessment, Stage, Verdict
 from rebate_monitor.domain.case import Case, Status, Suspension
+from rebate_monitor.domain.course import course_of
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.storage.causes import Cause, encode_cause
+from rebate_monitor.storage.courses import encode_course
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -20,7 +22,6 @@ LOCK_CASES = statement("lock_cases")
 WRITE_CASES = statement("write_cases")
 ROWS_OF_CASES = statement("rows_of_cases")
 CASE_IDS_AFTER = statement("case_ids_after")
-UNLAID_CASES = statement("unlaid_cases")
 STAGES = msgspec.json.Decoder(tuple[Stage, ...])
 SUSPENSIONS = msgspec.json.Decoder(tuple[Suspension, ...])
 NOTHING = b"[]"
@@ -32,7 +33,7 @@ class StoredCase:
     """As much of a stored row as its tallies are read off, and as a recompute compares.
 
     `stages` and `suspensions` are JSON, read only where it matters; None in a row that was written
-    before there were such columns.
+    before there were such columns. `rules` is the number of the rules by which it was written.
     """
 
     case_id: str
@@ -54,6 +55,9 @@ class StoredCase:
     stages: bytes | None = None
     suspensions: bytes | None = None
     refiled_from: str | None = None
+    course: str | None = None
+    rests_until: date | None = None
+    rules: int | None = None
 
     def stands_as(self, other: "StoredCase") -> bool:
         """Say whether the other row says the same of the case."""
@@ -64,7 +68,8 @@ class StoredCase:
         )
 
 
-PLAIN = sorted(set(StoredCase.__dataclass_fields__) - {"stages", "suspensions"})
+PLAIN = sorted(set(StoredCase.__dataclass_fields__) - {"stages", "suspensions", "rules"})
+"""What a row says of its case, JSON aside; by which rules it came to say so is another matter."""
 
 
 def _same(decoder: msgspec.json.Decoder[Any], mine: bytes | None, its: bytes | None) -> bool:
@@ -98,9 +103,9 @@ class CaseRow(StoredCase):
         return self.alert_instants[0] if self.status.is_open and self.alert_instants else None
 
 
-def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
-    """Lay an assessed case out as its row, with what changed it."""
-    told = case.attributes
+def case_row(case: Case, assessment: Assessment, changed_by: Cause, rules: int) -> CaseRow:
+    """Lay a case out as its row: assessed by the rules of a number, with what changed it."""
+    told, course = case.attributes, course_of(case)
     stopped = case.status is Status.STOPPED and case.ended_at is not None
     return CaseRow(
         case_id=case.case_id,
@@ -130,12 +135,20 @@ def case_row(case: Case, assessment: Assessment, changed_by: Cause) -> CaseRow:
         urgent_at=assessment.urgent_at,
         policy_version=case.policy.policy.version if case.policy.policy else None,
         alert_instants=assessment.alert_instants,
-        stages=_encoded(assessment.stages),
+        stages=encode_stages(assessment.stages),
         suspensions=_encoded(tuple(map(_in_utc, case.suspensions))),
+        course=encode_course(course) if course else None,
+        rests_until=assessment.rests_until,
+        rules=rules,
         refiled_from=told.refiled_from if told else None,
         changed_by=changed_by,
         anomalies=case.anomalies,
     )
+
+
+def encode_stages(stages: tuple[Stage, ...]) -> bytes:
+    """Encode stages for their jsonb column."""
+    return _encoded(stages)
 
 
 def _encoded(told: tuple[Stage, ...] | tuple[Suspension, ...]) -> bytes:
@@ -148,12 +161,27 @@ def _in_utc(suspension: Suspension) -> Suspension:
     return replace(suspension, start=suspension.start.astimezone(UTC), end=end)
 
 
-async def lock_cases(connection: Connection, case_ids: set[str]) -> dict[str, StoredCase]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedCases:
+    """Rows that are locked to the end of the transaction, and so are the rules.
+
+    `rules` is the number of the rules in force, None where there are none yet, or where no case was
+    asked for.
+    """
+
+    rows: dict[str, StoredCase]
+    rules: int | None
+
+
+async def lock_cases(connection: Connection, case_ids: set[str]) -> LockedCases:
     """Lock the rows of these cases to the end of the transaction, making those that are missing."""
     ordered = sorted(case_ids)
     await connection.execute(ADD_MISSING_CASES, ordered)
     rows = await connection.fetch(LOCK_CASES, ordered)
-    return {row["case_id"]: stored_case(row) for row in rows}
+    return LockedCases(
+        rows={row["case_id"]: stored_case(row) for row in rows},
+        rules=rows[0]["rules_in_force"] if rows else None,
+    )
 
 
 def stored_case(row: Record) -> StoredCase:
@@ -179,6 +207,9 @@ def stored_case(row: Record) -> StoredCase:
         stages=row["stages"],
         suspensions=row["suspensions"],
         refiled_from=row["refiled_from"],
+        course=row["course"],
+        rests_until=row["rests_until"],
+        rules=row["rules"],
     )
 
 
@@ -221,14 +252,12 @@ async def write_cases(
         [row.stages for row in rows],
         [row.suspensions for row in rows],
         [row.refiled_from for row in rows],
+        [row.rules for row in rows],
+        [row.course for row in rows],
+        [row.rests_until for row in rows],
     )
 
 
 async def case_ids_after(connection: Connection, case_id: str, limit: int) -> list[str]:
     """Return the next page of case ids, in order."""
     return [row["case_id"] for row in await connection.fetch(CASE_IDS_AFTER, case_id, limit)]
-
-
-async def has_unlaid_cases(connection: Connection) -> bool:
-    """Say whether a recompute has to fill columns that an older version did not know."""
-    return bool(await connection.fetchval(UNLAID_CASES))

@@ -9,7 +9,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What made a case or an alert as it is.
 
     `because` is `event` (then `source`, `id` and `event_type` name it), `policy` or `calendar`
-    (then `version` does), or `time`: nothing happened, and that was enough.
+    (then `version` does, and `rules` is the number of all rules by which the case came out so), or
+    `time`: nothing happened, and that was enough.
     """
 
     because: str
@@ -17,6 +18,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str | None = None
     event_type: str | None = None
     version: str | None = None
+    rules: int | None = None
 
 
 TIME = Cause(because="time")
@@ -30,14 +32,14 @@ def event_cause(event: CaseEvent) -> Cause:
     )
 
 
-def policy_cause(version: str | None) -> Cause:
+def policy_cause(version: str | None, rules: int) -> Cause:
     """Name a version of a policy as the cause."""
-    return Cause(because="policy", version=version)
+    return Cause(because="policy", version=version, rules=rules)
 
 
-def calendar_cause(version: str) -> Cause:
+def calendar_cause(version: str, rules: int) -> Cause:
     """Name a version of the calendar as the cause."""
-    return Cause(because="calendar", version=version)
+    return Cause(because="calendar", version=version, rules=rules)
 
 
 def encode_cause(cause: Cause) -> bytes:

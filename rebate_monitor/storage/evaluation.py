@@ -22,9 +22,7 @@ from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Distributions, Key
 from rebate_monitor.domain.periods import Days, Periods
 from rebate_monitor.domain.policy import PolicyBook
-from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.standing import Period, open_workdays
-from rebate_monitor.domain.work_calendar import WorkCalendar
 from rebate_monitor.storage.case_events import events_of_cases
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.figures import (
@@ -33,6 +31,7 @@ from rebate_monitor.storage.figures import (
     read_left_out,
     read_stopped,
 )
+from rebate_monitor.storage.rules import RulesInForce
 from rebate_monitor.storage.statements import statement
 
 REFILED_DISTRIBUTION = statement("refiled_distribution")
@@ -64,18 +63,18 @@ class Asked:
         return local_date(self.now)
 
 
-async def read_evaluation(connection: Connection, asked: Asked, rulebook: Rulebook) -> Evaluation:
+async def read_evaluation(connection: Connection, asked: Asked, rules: RulesInForce) -> Evaluation:
     """Evaluate stored cases; the connection sees one moment."""
-    told = await read_evaluated(connection, asked, rulebook.calendar)
+    told, policies = await read_evaluated(connection, asked, rules), rules.rulebook.policies
     return Evaluation(
-        groups=evaluate(told, rulebook.policies, asked.min_cases),
-        open_ageing=await _open_ageing(connection, asked, rulebook.calendar),
+        groups=evaluate(told, policies, asked.min_cases),
+        open_ageing=await _open_ageing(connection, asked, rules),
         distribution=stopped_after(told.this),
-        data_quality=await _data_quality(connection, asked.periods.this, rulebook.policies),
+        data_quality=await _data_quality(connection, asked.periods.this, policies),
     )
 
 
-async def read_evaluated(connection: Connection, asked: Asked, calendar: WorkCalendar) -> Evaluated:
+async def read_evaluated(connection: Connection, asked: Asked, rules: RulesInForce) -> Evaluated:
     """Read the cases of a period, open ones included, and of what it is compared with."""
     periods, by, today = asked.periods, asked.by, asked.today
     this, previous, year_ago = (
@@ -85,7 +84,7 @@ async def read_evaluated(connection: Connection, asked: Asked, calendar: WorkCal
     return Evaluated(
         periods=periods,
         by=by,
-        this=await read_distributions(connection, this, calendar),
+        this=await read_distributions(connection, this, rules),
         previous=Distributions(stopped=await read_stopped(connection, previous)),
         year_ago=Distributions(stopped=await read_stopped(connection, year_ago)),
         refiled=await _refiled(connection, this),
@@ -114,12 +113,17 @@ async def _refiled(connection: Connection, period: Period) -> Mapping[Key, int]:
 
 
 async def _open_ageing(
-    connection: Connection, asked: Asked, calendar: WorkCalendar
+    connection: Connection, asked: Asked, rules: RulesInForce
 ) -> tuple[OpenFor, ...]:
-    rows = await connection.fetch(OPEN_AGEING, asked.now)
+    rows = await connection.fetch(OPEN_AGEING, asked.now, rules.settled)
     return open_for(
         (
-            open_workdays(row["counted_workdays"], row["running_since"], asked.today, calendar),
+            open_workdays(
+                row["counted_workdays"],
+                row["running_since"],
+                asked.today,
+                rules.calendar_of(row["rules"]),
+            ),
             Verdict(row["verdict"]),
             row["cases"],
         )

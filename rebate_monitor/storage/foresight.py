@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+
+from asyncpg import Record
 
 from rebate_monitor.domain.event import Category
 from rebate_monitor.domain.foresight import (
@@ -19,8 +21,8 @@ from rebate_monitor.domain.foresight import (
 )
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import Scope
-from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.rules import Rules, RulesInForce
 from rebate_monitor.storage.statements import statement
 
 OPEN_CASES_AHEAD = statement("open_cases_ahead")
@@ -34,7 +36,11 @@ FRESH_FOR = timedelta(seconds=50)  # less, so that a timer that comes early does
 
 
 async def read_known(
-    connection: Connection, month: Month, city: str | None = None, category: str | None = None
+    connection: Connection,
+    month: Month,
+    rules: RulesInForce,
+    city: str | None = None,
+    category: str | None = None,
 ) -> Known:
     """Read what a month's end is foreseen from, of one city or category where told.
 
@@ -42,7 +48,7 @@ async def read_known(
     """
     finished = await connection.fetch(FINISHED_SO_FAR, month.first, month.today, city, category)
     return Known(
-        open_cases=await _open_cases(connection, city, category),
+        open_cases=await _open_cases(connection, month, rules, city, category),
         finished={row["category_1_2"]: Sums(row["cases"], row["workdays"]) for row in finished},
         pace=Pace(
             Stops(
@@ -57,22 +63,39 @@ async def read_known(
 
 
 async def _open_cases(
-    connection: Connection, city: str | None, category: str | None
+    connection: Connection,
+    month: Month,
+    rules: RulesInForce,
+    city: str | None,
+    category: str | None,
 ) -> tuple[OpenCases, ...]:
-    return tuple(
-        OpenCases(
-            city=row["city"],
-            category=Category(row["category"]) if row["category"] else None,
-            normal=row["normal"],
-            counted_workdays=row["counted_workdays"],
-            running_since=row["running_since"],
-            due_date=row["due_date"],
-            at_risk_on=row["at_risk_on"],
-            breach_on=row["breach_on"],
-            cases=row["cases"],
-        )
-        for row in await connection.fetch(OPEN_CASES_AHEAD, city, category)
+    rows = await connection.fetch(OPEN_CASES_AHEAD, city, category, rules.settled)
+    return tuple(_as_of(_open_case(row, rules), month.today) for row in rows)
+
+
+def _open_case(row: Record, rules: RulesInForce) -> OpenCases:
+    calendar = rules.calendar_of(row["rules"])
+    return OpenCases(
+        city=row["city"],
+        category=Category(row["category"]) if row["category"] else None,
+        normal=row["normal"],
+        counted_workdays=row["counted_workdays"],
+        running_since=row["running_since"],
+        due_date=row["due_date"],
+        at_risk_on=row["at_risk_on"],
+        breach_on=row["breach_on"],
+        cases=row["cases"],
+        told_by=None if calendar is rules.rulebook.calendar else calendar,
     )
+
+
+def _as_of(told: OpenCases, today: date) -> OpenCases:
+    """Count cases whose turn has not come by their own calendar up to today, no further."""
+    since = told.running_since
+    if told.told_by is None or since is None or since >= today:
+        return told
+    workdays = told.workdays_when(told.told_by.workdays_through(today), told.told_by)
+    return replace(told, counted_workdays=workdays, running_since=today)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,17 +121,20 @@ async def month_foreseen(connection: Connection, today: date) -> MonthForeseen:
     )
 
 
-async def look_ahead(database: Database, rulebook: Rulebook, now: datetime) -> bool:
+async def look_ahead(database: Database, rules: Rules, now: datetime) -> bool:
     """Foresee the month and keep it for every scrape; return False when that was just done.
 
     Any replica may do it. Two at once both write what is true, and the later one stays.
     """
-    month = Month(today=local_date(now), calendar=rulebook.calendar)
+    today = local_date(now)
     async with database.transaction(snapshot=True) as connection:
-        before = await month_foreseen(connection, month.today)
+        before = await month_foreseen(connection, today)
         if before.at is not None and abs(now - before.at) < FRESH_FOR:
             return False
-        known = await read_known(connection, month)
+        in_force = await rules.in_force(connection)
+        rulebook = in_force.rulebook
+        month = Month(today=today, calendar=rulebook.calendar)
+        known = await read_known(connection, month, in_force)
     ends = await asyncio.to_thread(month_ends, known, month, rulebook.policies)
     async with database.connection() as connection:
         await connection.execute(KEEP_MONTH_FORESEEN, *_columns(ends), month.today, now)

@@ -21,7 +21,6 @@ from rebate_monitor.domain.frozen import (
     case_change,
     corrections,
     differs,
-    judge_alike,
     month_figures,
 )
 from rebate_monitor.domain.known_then import rules_at
@@ -30,8 +29,8 @@ from rebate_monitor.domain.periods import Days, month_name, named_month, whole_m
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES, Asked, read_ended, read_evaluated
-from rebate_monitor.storage.lookups import LOCK_LOOKUPS
-from rebate_monitor.storage.rulebooks import LATEST_RULEBOOK, known_rules, note_rulebook
+from rebate_monitor.storage.rulebooks import known_rules
+from rebate_monitor.storage.rules import Rules, RulesInForce
 from rebate_monitor.storage.standings import cases_dated, late_cases, remembered
 from rebate_monitor.storage.statements import statement
 
@@ -90,11 +89,11 @@ def _frozen(row: Record) -> FrozenMonth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """Closes one month, once; `current` are the rules where none were kept yet."""
+    """Closes one month, once, by the rules in force."""
 
     month: Days
     by: str
-    current: Rulebook
+    rules: Rules
     clock: Callable[[], datetime]
 
     async def close(self, database: Database) -> FrozenMonth:
@@ -122,7 +121,13 @@ class Closing:
 
     async def _check_is_folded(self, connection: Connection) -> None:
         """Refuse rows that are not folded by the rules in force: they would change unasked."""
-        rules = await _rules_in_force(connection, self.current)
+        in_force = await self.rules.in_force(connection)
+        if in_force.settled != in_force.number:
+            raise MonthRefusedError(
+                "cases are being recomputed by rules that have changed; `rebate-monitor recompute` "
+                f"shows how far that is, close {self._name} after it"
+            )
+        rules = in_force.rulebook
         known = Knowledge(month=self.month, known_at=EVER, then=rules, now=rules)
         stale = await _changes(connection, known, await cases_dated(connection, self.month))
         if stale:
@@ -136,7 +141,8 @@ class Closing:
         await self._check_is_open(connection)
         now = self.clock()
         latest = await connection.fetchval(LATEST_RECEIPT, now)
-        rules = await _rules_in_force(connection, self.current)
+        in_force = await self.rules.in_force(connection)
+        rules = in_force.rulebook
         policy = rules.policies.on(self.month.last).policy
         frozen = FrozenMonth(
             month=self._name,
@@ -145,21 +151,20 @@ class Closing:
             known_at=latest or now,
             policy_version=policy.version if policy else None,
             calendar_version=rules.calendar.version,
-            groups=await self._groups(connection, rules, now),
+            groups=await self._groups(connection, in_force, now),
         )
         await _keep(connection, frozen)
-        await _keep_first_rules(connection, rules, now)
         return frozen
 
     async def _groups(
-        self, connection: Connection, rules: Rulebook, now: datetime
+        self, connection: Connection, rules: RulesInForce, now: datetime
     ) -> tuple[FrozenGroup, ...]:
         """Evaluate the month in every grouping."""
         groups: list[FrozenGroup] = []
         for by in FROZEN_GROUPINGS:
             asked = _asked(self.month, by, now)
-            told = await read_evaluated(connection, asked, rules.calendar)
-            evaluated = evaluate(told, rules.policies, DEFAULT_MIN_CASES)
+            told = await read_evaluated(connection, asked, rules)
+            evaluated = evaluate(told, rules.rulebook.policies, DEFAULT_MIN_CASES)
             groups += [FrozenGroup(by=by, evaluated=group) for group in evaluated]
         if all(month_figures(group.evaluated) == MonthFigures() for group in groups):
             raise MonthRefusedError(f"no case ended in {self._name}: there is nothing to close")
@@ -183,25 +188,18 @@ async def _keep(connection: Connection, frozen: FrozenMonth) -> None:
     )
 
 
-async def _keep_first_rules(connection: Connection, rules: Rulebook, now: datetime) -> None:
-    """Keep the rules where none were: a month may be closed before the service ever ran."""
-    if await connection.fetchval(LATEST_RULEBOOK) is None:
-        await connection.execute(LOCK_LOOKUPS)
-        await note_rulebook(connection, rules, now)
-
-
 async def read_corrections(
-    connection: Connection, frozen: FrozenMonth, current: Rulebook, now: datetime
+    connection: Connection, frozen: FrozenMonth, rules: RulesInForce, now: datetime
 ) -> MonthCorrections:
     """Set a closed month against what is stored now, and list the cases that make the difference.
 
-    The connection sees one moment; `current` are the rules that rows are folded by.
+    The connection sees one moment.
     """
     month = named_month(frozen.month)
-    known = await known_rules(connection, current)
+    known = await known_rules(connection, rules.rulebook)
     then = rules_at(known, frozen.known_at)
-    knowledge = Knowledge(month=month, known_at=frozen.known_at, then=then, now=known[-1].rulebook)
-    if judge_alike(then, current) and judge_alike(then, knowledge.now):
+    knowledge = Knowledge(month=month, known_at=frozen.known_at, then=then, now=rules.rulebook)
+    if rules.all_go_by(then):
         case_ids = await late_cases(connection, month, frozen.known_at, with_open=False)
     else:
         case_ids = await cases_dated(connection, month)
@@ -211,17 +209,11 @@ async def read_corrections(
 
 
 async def has_changed(
-    connection: Connection, frozen: FrozenMonth, current: Rulebook, now: datetime
+    connection: Connection, frozen: FrozenMonth, rules: RulesInForce, now: datetime
 ) -> bool:
     """Say whether any figure of a closed month is not what was frozen."""
-    rules = await _rules_in_force(connection, current)
-    groups = await _ended_groups(connection, named_month(frozen.month), rules, now)
+    groups = await _ended_groups(connection, named_month(frozen.month), rules.rulebook, now)
     return differs(by_key(frozen.groups), groups)
-
-
-async def _rules_in_force(connection: Connection, current: Rulebook) -> Rulebook:
-    """Return the rules that the service goes by, also where this process would have others."""
-    return (await known_rules(connection, current))[-1].rulebook
 
 
 async def _changes(

@@ -23,10 +23,14 @@ class CaseFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A place in the list: `urgent_at` as PostgreSQL writes it, then the case."""
+    """A place in the list: `urgent_at` as PostgreSQL writes it, then the case.
+
+    `rules` are those that its row was written by.
+    """
 
     urgent_at: str
     case_id: str
+    rules: int | None = None
 
 
 async def list_case_ids(
@@ -46,4 +50,7 @@ async def list_case_ids(
         after.case_id if after else None,
         limit,
     )
-    return [Place(urgent_at=row["urgent_at"], case_id=row["case_id"]) for row in rows]
+    return [
+        Place(urgent_at=row["urgent_at"], case_id=row["case_id"], rules=row["rules"])
+        for row in rows
+    ]

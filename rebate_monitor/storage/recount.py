@@ -72,6 +72,6 @@ def _aged(cells: Deltas, today: date) -> Deltas:
     for cell, measures in cells.items():
         kept = cell
         if cell.breach_on is not None and cell.breach_on < today - SETTLE_AFTER:
-            kept = cell._replace(at_risk_on=AGED_ON, due_on=AGED_ON, breach_on=AGED_ON)
+            kept = cell._replace(at_risk_on=AGED_ON, due_on=AGED_ON, breach_on=AGED_ON, rules=None)
         aged[kept] = aged.get(kept, Measures()).plus(measures)
     return {cell: measures for cell, measures in aged.items() if any(measures)}

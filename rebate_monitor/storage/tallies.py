@@ -53,6 +53,7 @@ def read_cells(rows: Iterable[Record]) -> Deltas:
 
 
 def _cell(row: Record) -> Cell:
-    figure, event_type, outcome, category, city, verdict, *rest, kind = row[: len(Cell._fields)]
+    told = row[: len(Cell._fields)]
+    figure, event_type, outcome, category, city, verdict, *dates, kind, rules = told
     known = FIGURES[figure], event_type, outcome, category, city, VERDICTS[verdict]
-    return Cell(*known, *[*rest, ALERT_KINDS[kind]])
+    return Cell(*known, *[*dates, ALERT_KINDS[kind], rules])

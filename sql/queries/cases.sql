@@ -1,14 +1,18 @@
 -- name: add_missing_cases
 -- Lock order: new rows by case_id here, then all rows by case_id in lock_cases. A row is waited for
 -- here only while its first writer has not committed, so two batches can never wait in a ring.
+-- The rules are held, shared with all other writers, up to the end of the transaction: they turn between
+-- two batches, never within one.
 INSERT INTO rebate_case (case_id)
 SELECT unnest($1::text[])
+WHERE (SELECT pg_advisory_xact_lock_shared(hashtext('rebate_monitor.rules'))) IS NOT NULL
 ON CONFLICT (case_id) DO NOTHING
 
 -- name: lock_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from
+       stages, suspensions, refiled_from, rules, course, rests_until,
+       (SELECT max(number) FROM rulebook_version) AS rules_in_force
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 ORDER BY case_id
@@ -52,24 +56,28 @@ SET status = new.status, settled_verdict = new.settled_verdict, normal = new.nor
     changed_by = new.changed_by,
     stages = new.stages,
     suspensions = new.suspensions,
-    refiled_from = new.refiled_from
+    refiled_from = new.refiled_from,
+    rules = new.rules,
+    course = new.course,
+    rests_until = new.rests_until
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::numeric[], $11::bool[], $12::text[], $13::int[],
             $14::timestamptz[], $15::timestamptz[], $16::date[], $17::int[], $18::date[],
             $19::date[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::bool[],
             $24::bool[], $25::text[], $26::text[], $27::int[], $28::text[], $29::timestamptz[],
-            $30::jsonb[], $33::jsonb[], $34::jsonb[], $35::text[])
+            $30::jsonb[], $33::jsonb[], $34::jsonb[], $35::text[], $36::bigint[], $37::text[],
+            $38::date[])
     AS new (case_id, status, settled_verdict, normal, lapsed, category, office, city, rebate_type,
             amount_cny, whitelisted, policy_id, limit_workdays, accepted_at, ended_at, stopped_on,
             counted_workdays, running_since, due_date, at_risk_at, breach_at, urgent_at, in_time,
             same_day, policy_version, anomalies, events, alert_instants, next_alert_at, changed_by,
-            stages, suspensions, refiled_from)
+            stages, suspensions, refiled_from, rules, course, rests_until)
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases
 -- $1 now, then one optional filter each, then the keyset and the page size. Verdicts are those of
 -- DESIGN 3.5: settled, or decided by the instants of the row.
-SELECT case_id, urgent_at::text AS urgent_at
+SELECT case_id, urgent_at::text AS urgent_at, rules
 FROM rebate_case
 WHERE ($2::text IS NULL OR status = $2)
   AND ($3::text IS NULL OR $3 = coalesce(settled_verdict, CASE
@@ -87,7 +95,7 @@ LIMIT $10
 -- name: rows_of_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from
+       stages, suspensions, refiled_from, rules, course, rests_until
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 
@@ -100,7 +108,3 @@ SELECT case_id FROM rebate_case WHERE case_id > $1 ORDER BY case_id LIMIT $2
 SELECT case_id, source, id, event_type, time, data, digest, received_at
 FROM case_event
 WHERE case_id = ANY ($1::text[])
-
--- name: unlaid_cases
--- Whether a version before stages, suspensions and refilings were kept wrote some case last.
-SELECT EXISTS (SELECT FROM rebate_case WHERE stages IS NULL AND events > 0)

@@ -16,15 +16,16 @@ WHERE refiled_from IS NOT NULL
 GROUP BY 1, 2
 
 -- name: open_ageing
--- Normal open cases by what their count is made of and by their verdict at $1.
-SELECT counted_workdays, running_since,
+-- Normal open cases by what their count is made of, with the rules that they go by, $2 at least, and by
+-- their verdict at $1.
+SELECT counted_workdays, running_since, greatest(rules, $2::bigint) AS rules,
        coalesce(settled_verdict, CASE WHEN breach_at <= $1::timestamptz THEN 'breached'
                                       WHEN at_risk_at <= $1::timestamptz THEN 'at_risk'
                                       ELSE 'on_track' END) AS verdict,
        count(*) AS cases
 FROM rebate_case
 WHERE status IN ('running', 'suspended') AND normal
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4
 
 -- name: anomalous_cases
 -- Cases accepted from $1 to $2 (both included) that list an anomaly, the latest first.

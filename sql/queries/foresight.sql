@@ -1,14 +1,16 @@
 -- name: open_cases_ahead
--- Open cases by all that foresight asks of a case; $1 and $2 are an optional city and category.
+-- Open cases by all that foresight asks of a case; $1 and $2 are an optional city and category, $3 the
+-- rules that all cases go by at least.
 SELECT city, category, normal, counted_workdays, running_since, due_date,
        (at_risk_at AT TIME ZONE 'Asia/Shanghai')::date AS at_risk_on,
        (breach_at AT TIME ZONE 'Asia/Shanghai')::date AS breach_on,
+       greatest(rules, $3::bigint) AS rules,
        count(*) AS cases
 FROM rebate_case
 WHERE status IN ('running', 'suspended')
   AND ($1::text IS NULL OR city = $1)
   AND ($2::text IS NULL OR coalesce(category, 'unknown') = $2)
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9
 
 -- name: finished_so_far
 -- Normal cases that stopped from $1 to $2 (both included), of an optional city and category.

@@ -27,8 +27,8 @@ GROUP BY 1, 2, 3
 
 -- name: open_distribution
 -- Normal open cases by group and by what their count is made of: counted_workdays on running_since
--- (NULL while suspended), to which the caller's calendar adds the workdays since. $2 is the month
--- into which a case stopped now would fall.
+-- (NULL while suspended), to which the calendar of the rules that a case goes by adds the workdays
+-- since; $3 are those that all go by at least. $2 is the month into which a case stopped now would fall.
 SELECT CASE $1::text
            WHEN 'category' THEN coalesce(category, 'unknown')
            WHEN 'city' THEN city
@@ -37,10 +37,10 @@ SELECT CASE $1::text
            WHEN 'rebate_type' THEN coalesce(rebate_type, 'unknown')
        END AS "group",
        coalesce(category IN ('I', 'II'), false) AS category_1_2,
-       counted_workdays, running_since, count(*) AS cases
+       counted_workdays, running_since, greatest(rules, $3::bigint) AS rules, count(*) AS cases
 FROM rebate_case
 WHERE status IN ('running', 'suspended') AND normal
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3, 4, 5
 
 -- name: left_out
 -- Cases whose clock ended in the period but that no mean counts, by group.

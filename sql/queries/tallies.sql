@@ -1,11 +1,12 @@
 -- name: add_deltas
 INSERT INTO tally_delta
     (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
+     stopped_on, workdays, alert_kind, rules, cases, workdays_sum, judged, in_time,
+     same_day)
 SELECT *
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::date[],
             $8::date[], $9::date[], $10::date[], $11::int[], $12::text[], $13::bigint[],
-            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[])
+            $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])
 
 -- name: only_one_compaction
 -- Held to the end of the transaction; the second replica simply does nothing.
@@ -13,7 +14,7 @@ SELECT pg_try_advisory_xact_lock(hashtext('rebate_monitor.tally_compaction'))
 
 -- name: age_open_cells
 -- An open cell that breached before $1 stays breached whatever its dates were: they are moved to
--- one early date ($2), so that cases that never end do not make the tally grow.
+-- one early date ($2) and told by no rules, so that cases that never end do not make the tally grow.
 WITH aged AS (
     DELETE FROM tally
     WHERE figure = 'open' AND breach_on < $1::date AND breach_on > $2::date
@@ -21,9 +22,10 @@ WITH aged AS (
 )
 INSERT INTO tally_delta
     (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
+     stopped_on, workdays, alert_kind, rules, cases, workdays_sum, judged, in_time,
+     same_day)
 SELECT figure, event_type, outcome, category, city, verdict,
-       $2::date, $2::date, $2::date, stopped_on, workdays, alert_kind,
+       $2::date, $2::date, $2::date, stopped_on, workdays, alert_kind, NULL::bigint,
        cases, workdays_sum, judged, in_time, same_day
 FROM aged
 
@@ -31,15 +33,16 @@ FROM aged
 WITH fresh AS (DELETE FROM tally_delta RETURNING *)
 INSERT INTO tally AS kept
     (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-     stopped_on, workdays, alert_kind, cases, workdays_sum, judged, in_time, same_day)
+     stopped_on, workdays, alert_kind, rules, cases, workdays_sum, judged, in_time,
+     same_day)
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, alert_kind, sum(cases), sum(workdays_sum), sum(judged), sum(in_time),
+       stopped_on, workdays, alert_kind, rules, sum(cases), sum(workdays_sum), sum(judged), sum(in_time),
        sum(same_day)
 FROM fresh
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays, alert_kind
+         stopped_on, workdays, alert_kind, rules
 ON CONFLICT (figure, stopped_on, event_type, outcome, category, city, verdict,
-             at_risk_on, due_on, breach_on, workdays, alert_kind)
+             at_risk_on, due_on, breach_on, workdays, alert_kind, rules)
 DO UPDATE SET cases = kept.cases + excluded.cases,
               workdays_sum = kept.workdays_sum + excluded.workdays_sum,
               judged = kept.judged + excluded.judged,
@@ -52,7 +55,7 @@ DELETE FROM tally WHERE cases = 0 AND workdays_sum = 0 AND judged = 0 AND in_tim
 -- name: tally_cells
 -- Everything but the stopped cells, whose number grows with the days: see stopped_by_window.
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, alert_kind, sum(cases)::bigint AS cases,
+       stopped_on, workdays, alert_kind, rules, sum(cases)::bigint AS cases,
        sum(workdays_sum)::bigint AS workdays_sum,
        sum(judged)::bigint AS judged, sum(in_time)::bigint AS in_time,
        sum(same_day)::bigint AS same_day
@@ -60,7 +63,7 @@ FROM (SELECT * FROM tally WHERE figure <> 'stopped'
       UNION ALL
       SELECT * FROM tally_delta WHERE figure <> 'stopped') AS cells
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays, alert_kind
+         stopped_on, workdays, alert_kind, rules
 HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_time) <> 0
     OR sum(same_day) <> 0
 
@@ -80,13 +83,13 @@ GROUP BY win.label, cells.category
 -- name: all_tally_cells
 -- Every cell, for comparing the tallies with a recount.
 SELECT figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-       stopped_on, workdays, alert_kind, sum(cases)::bigint AS cases,
+       stopped_on, workdays, alert_kind, rules, sum(cases)::bigint AS cases,
        sum(workdays_sum)::bigint AS workdays_sum,
        sum(judged)::bigint AS judged, sum(in_time)::bigint AS in_time,
        sum(same_day)::bigint AS same_day
 FROM (SELECT * FROM tally UNION ALL SELECT * FROM tally_delta) AS cells
 GROUP BY figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
-         stopped_on, workdays, alert_kind
+         stopped_on, workdays, alert_kind, rules
 HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_time) <> 0
     OR sum(same_day) <> 0
 
@@ -94,7 +97,7 @@ HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_t
 -- Every stored case as far as its tallies need it, for a recount.
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from
+       stages, suspensions, refiled_from, rules, course, rests_until
 FROM rebate_case
 ORDER BY case_id
 

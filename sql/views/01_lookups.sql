@@ -1,10 +1,27 @@
 -- The rules and names that the running service goes by, and the days that reports are about.
 
+-- The version in force, and the one that all cases go by at least: see the recompute of later ones.
+CREATE VIEW reporting.rules AS
+SELECT max(number) AS number,
+       coalesce((SELECT max(rules) FROM recompute WHERE finished_at IS NOT NULL),
+                min(number)) AS settled
+FROM rulebook_version;
+
 -- Each day from 2000 to 2099 with W(day), the notice behind it, and the policy and targets in force.
 CREATE VIEW reporting.calendar AS
 SELECT day, kind, name, notice, provisional, workday_number, policy_id, lapsed,
        target_all, target_category_1_2
-FROM rule_day;
+FROM rule_day
+WHERE rules = (SELECT number FROM reporting.rules);
+
+-- Cases that are laid down anew by later rules; pending ones still go by those before.
+CREATE VIEW reporting.recompute AS
+SELECT recompute.number, recompute.rules, version.because, version.published_by, recompute.started_at,
+       recompute.finished_at, recompute.cases, recompute.done, recompute.changed,
+       recompute.due_dates_moved, recompute.breaches_made, recompute.breaches_unmade,
+       CASE WHEN recompute.superseded_by IS NOT NULL THEN 'superseded'
+            WHEN recompute.finished_at IS NULL THEN 'under_way' ELSE 'finished' END AS state
+FROM recompute JOIN rulebook_version AS version ON version.number = recompute.rules;
 
 -- What has no name here is shown together, as metric labels do.
 CREATE VIEW reporting.city AS
@@ -63,7 +80,7 @@ parts AS (
                                 date_trunc('month', day), interval '1 month') AS month
 )
 SELECT parts.*, rule.target_all, rule.target_category_1_2
-FROM parts LEFT JOIN rule_day AS rule ON rule.day = parts.last;
+FROM parts LEFT JOIN reporting.calendar AS rule ON rule.day = parts.last;
 
 -- What codes are called (DESIGN 2), where a cell holds several of them.
 CREATE VIEW reporting.word AS

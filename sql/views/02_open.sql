@@ -18,7 +18,7 @@ SELECT stored.case_id, stored.status, stored.normal, stored.lapsed,
                    + coalesce(today.workday_number - since.workday_number, 0)) AS workdays,
        stored.limit_workdays, stored.due_date, stored.breach_at,
        due.workday_number - today.workday_number AS due_in_workdays,
-       coalesce(breach.provisional, false) AS provisional,
+       coalesce(today.provisional, false) OR coalesce(breach.provisional, false) AS provisional,
        CASE stored.stages -> -1 ->> 'case_stage'
            WHEN 'review' THEN 'approval' WHEN 'approval' THEN 'voucher' WHEN 'voucher' THEN 'treasury'
            ELSE 'review' END AS next_stage,
@@ -28,12 +28,19 @@ SELECT stored.case_id, stored.status, stored.normal, stored.lapsed,
        stored.anomalies, anomaly.names_zh AS anomaly_names_zh, anomaly.names_en AS anomaly_names_en,
        told.acknowledged
 FROM rebate_case AS stored
+-- Each case by the rules that it goes by: wholly the old ones until its turn has come.
+CROSS JOIN LATERAL (
+    SELECT greatest(stored.rules, settled) AS number FROM reporting.rules
+) AS rules
 LEFT JOIN place AS city ON city.code = stored.city
 LEFT JOIN place AS office ON office.code = stored.office
-LEFT JOIN rule_day AS today ON today.day = (now() AT TIME ZONE 'Asia/Shanghai')::date
-LEFT JOIN rule_day AS since ON since.day = stored.running_since
-LEFT JOIN rule_day AS due ON due.day = stored.due_date
-LEFT JOIN rule_day AS breach ON breach.day = (stored.breach_at AT TIME ZONE 'Asia/Shanghai')::date
+LEFT JOIN rule_day AS today
+    ON today.rules = rules.number AND today.day = (now() AT TIME ZONE 'Asia/Shanghai')::date
+LEFT JOIN rule_day AS since ON since.rules = rules.number AND since.day = stored.running_since
+LEFT JOIN rule_day AS due ON due.rules = rules.number AND due.day = stored.due_date
+LEFT JOIN rule_day AS breach
+    ON breach.rules = rules.number
+   AND breach.day = (stored.breach_at AT TIME ZONE 'Asia/Shanghai')::date
 LEFT JOIN LATERAL (
     SELECT array_agg(lasting.reason ORDER BY lasting.start) AS reasons,
            string_agg(word.name_zh, '、' ORDER BY lasting.start) AS names_zh,
@@ -45,7 +52,8 @@ LEFT JOIN LATERAL (
     WHERE lasting."end" IS NULL AND lasting.effect <> 'run'
 ) AS suspension ON stored.status = 'suspended'
 LEFT JOIN rule_day AS suspended
-    ON suspended.day = (suspension.since AT TIME ZONE 'Asia/Shanghai')::date
+    ON suspended.rules = rules.number
+   AND suspended.day = (suspension.since AT TIME ZONE 'Asia/Shanghai')::date
 LEFT JOIN LATERAL (
     SELECT string_agg(word.name_zh, '、') AS names_zh, string_agg(word.name_en, ', ') AS names_en
     FROM unnest(stored.anomalies) AS code JOIN reporting.word USING (code)

@@ -86,9 +86,15 @@ CROSS JOIN LATERAL (
     FROM rebate_case AS stored
     CROSS JOIN LATERAL jsonb_to_recordset(stored.suspensions)
         AS told (reason text, effect text, start timestamptz, "end" timestamptz)
-    LEFT JOIN rule_day AS since ON since.day = (told.start AT TIME ZONE 'Asia/Shanghai')::date
+    CROSS JOIN LATERAL (
+        SELECT greatest(stored.rules, settled) AS number FROM reporting.rules
+    ) AS rules
+    LEFT JOIN rule_day AS since
+        ON since.rules = rules.number
+       AND since.day = (told.start AT TIME ZONE 'Asia/Shanghai')::date
     LEFT JOIN rule_day AS until
-        ON until.day = (coalesce(told."end", stored.ended_at, now()) AT TIME ZONE 'Asia/Shanghai')::date
+        ON until.rules = rules.number
+       AND until.day = (coalesce(told."end", stored.ended_at, now()) AT TIME ZONE 'Asia/Shanghai')::date
     WHERE stored.suspensions <> '[]'
       AND stored.accepted_at < (period.last + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
       AND told.start >= period.first::timestamp AT TIME ZONE 'Asia/Shanghai'

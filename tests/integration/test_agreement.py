@@ -42,8 +42,8 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def province(client: Client, service: Service, clock: FixedClock) -> None:
     """Tell of three dirty months of a made-up province up to now."""
-    await Lookups(service.rulebook, service.places, "x").publish(service.database, service.now())
-    made_up = Province(calendar=service.rulebook.calendar, seed=5, cases_per_month=120, dirt=5.0)
+    await Lookups(service.places, "x").publish(service.database)
+    made_up = Province(calendar=service.rules.own.calendar, seed=5, cases_per_month=120, dirt=5.0)
     history = made_up.history(clock() - timedelta(days=95), clock())
     async with client.post(
         "/v1/events", data=io.BytesIO(ndjson(list(history))), headers=STREAM
@@ -160,14 +160,14 @@ async def test_a_report_tells_the_same(client: Client, service: Service, provinc
     """The report on the last whole month has its official means as the API answers them."""
     last = local_date(service.now()).replace(day=1) - timedelta(days=1)
     months = await by_performance(client, f"{last.replace(day=1)}", f"{last}")
-    asked = MonthAsked(
-        month=named_month(f"{last:%Y-%m}"),
-        now=service.now(),
-        rulebook=service.rulebook,
-        places=service.places,
-        with_quality=True,
-    )
     async with service.database.transaction(snapshot=True) as connection:
+        asked = MonthAsked(
+            month=named_month(f"{last:%Y-%m}"),
+            now=service.now(),
+            rules=await service.rules.in_force(connection),
+            places=service.places,
+            with_quality=True,
+        )
         facts = await read_facts(connection, asked)
     wanted = Wanted(language=Language.EN, internal=True, min_cases=1)
     rows = csv.DictReader(

@@ -18,11 +18,11 @@ from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import PolicyBook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay
-from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.server import compose
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recount import compare_tallies
 from receivers import receiving, webhook_config
+from turning import turn_and_recompute
 
 ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
 SINCE = "enforce_from = 2026-01-01"
@@ -99,6 +99,7 @@ async def test_an_alert_says_what_it_is(office: Office) -> None:
             "id": None,
             "event_type": None,
             "version": None,
+            "brought": None,
         },
         "silent": False,
         "told": ["machine"],
@@ -245,18 +246,22 @@ async def test_a_new_policy_undoes_a_breach_and_is_named(office: Office) -> None
     """With 5 workdays instead of 3 the case is in time; who was told is told, once, and why."""
     await office.post(MONDAY)
     await office.pass_time("11-27T09:00")
-    book = office.service.rulebook.policies
+    book = office.service.rules.own.policies
     generous = [replace(policy, default_limit=5, limits={}) for policy in book.policies]
-    rules = replace(office.service.rulebook, policies=PolicyBook(generous))
-    await recompute(office.service.database, rules, office.clock)
+    rules = replace(office.service.rules.own, policies=PolicyBook(generous))
+    await turn_and_recompute(office.service, rules)
     await office.pass_time("11-27T10:00")
     await office.pass_time("11-30T09:00")
 
     correction = (await office.alerts(kind="corrected"))[0]
 
-    assert ("policy", generous[0].version) == (
+    (policy,) = correction["cause"]["brought"]["policies"]
+
+    assert ("policy", generous[0].version, generous[0].id, 2) == (
         correction["cause"]["because"],
         correction["cause"]["version"],
+        policy["id"],
+        policy["version"],
     )
     assert ["at_risk"] == await office.kinds(state="open")
     assert ["case-1"] == office.receiver.told("corrected")
@@ -266,11 +271,11 @@ async def test_a_new_calendar_undoes_a_breach_and_is_named(office: Office) -> No
     """A day off that is announced late moves the due date; the calendar's version is the cause."""
     await office.post(MONDAY)
     await office.pass_time("11-27T00:00")
-    known = office.service.rulebook.calendar.notices[2026]
+    known = office.service.rules.own.calendar.notices[2026]
     day_off = {date(2026, 11, 26): SpecialDay(kind=DayKind.DAY_OFF, name="made up")}
     calendar = work_calendar([replace(known, days={**known.days, **day_off})])
-    rules = replace(office.service.rulebook, calendar=calendar)
-    await recompute(office.service.database, rules, office.clock)
+    rules = replace(office.service.rules.own, calendar=calendar)
+    await turn_and_recompute(office.service, rules)
     await office.pass_time("11-27T10:00")
 
     correction = (await office.alerts(kind="corrected"))[0]

@@ -1,14 +1,26 @@
 """GET /v1/calendar and /v1/policies: what is a workday, which notice says so, which rules judge."""
 
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cloud_events import Json
 from conftest import ADMIN_KEY, Client, FixedClock
+from holiday_cn import published, put
+from rebate_monitor.api.service import Service
+from rebate_monitor.domain.policy import AfterExpiry, Policy
+from rebate_monitor.ingest.rule_changes import PolicyChange
 from rebate_monitor.settings import Settings
+from turning import bring
 
 NOTICE_2026 = "国务院办公厅关于2026年部分节假日安排的通知"
+NEXT = Policy(id="hunan-2026", title="新办法", effective_from=date(2026, 1, 1), default_limit=3)
+VERSION = (
+    "version", "policy_version", "valid_from", "valid_to", "rules", "because", "by", "known_since",
+)  # fmt: skip
+YEAR_VERSION = ("version", "rules", "known_since", "because", "by", "notice", "provisional")
 DAYS = {
     "2026-01-01": (False, "day_off", "元旦", NOTICE_2026, False),
     "2026-01-04": (True, "makeup_workday", "元旦", NOTICE_2026, False),
@@ -22,6 +34,12 @@ DAYS = {
     "2027-01-04": (True, "workday", None, None, True),
     "2027-01-09": (False, "weekend", None, None, True),
 }
+
+
+async def publish(service: Service, change: PolicyChange) -> None:
+    """Publish a change of the policies, as the command does."""
+    published = await bring(service, change)
+    assert published is not None
 
 
 async def calendar(client: Client, query: str = "") -> Json:
@@ -131,6 +149,7 @@ async def test_the_packaged_policy(client: Client) -> None:
     told = await (await client.get("/v1/policies")).json()
 
     (policy,) = told["policies"]
+    (version,) = policy.pop("versions")
     citations = [policy.pop(name) for name in ("title", "title_en", "citation", "citation_en")]
     assert all(citations)
     assert policy == {
@@ -139,6 +158,8 @@ async def test_the_packaged_policy(client: Client) -> None:
         "effective_to": "2024-12-31",
         "after_expiry": "carry_over",
         "lapsed": True,
+        "state": "carried_over",
+        "applied": False,
         "stop_at": "voucher_issued",
         "warn_workdays_left": 1,
         "escalate_after_workdays": [2, 4],
@@ -155,6 +176,150 @@ async def test_the_packaged_policy(client: Client) -> None:
             "other": "pause",
         },
     }
+    assert [] == told["withdrawn"]
+    assert ("start", None, None, "2023-10-26", "2024-12-31") == tuple(
+        version[name] for name in ("because", "by", "known_since", "valid_from", "valid_to")
+    )
+
+
+async def policies(client: Client) -> Json:
+    """Return every policy."""
+    answer: Json = await (await client.get("/v1/policies")).json()
+    return answer
+
+
+async def test_versions_of_a_policy(client: Client, service: Service, clock: FixedClock) -> None:
+    """Each version has its days, since when it is known, who brought it and how."""
+    await publish(service, PolicyChange(by="李红", policies=(NEXT,)))
+    clock.instant += timedelta(hours=1)
+    retired = replace(NEXT, effective_to=date(2026, 11, 30))
+    await publish(service, PolicyChange(by="王小明", because="retire", policies=(retired,)))
+    told = {policy["id"]: policy for policy in (await policies(client))["policies"]}
+
+    assert (False, True) == (told["hunan-2023-46"]["applied"], told["hunan-2026"]["applied"])
+    assert [
+        (1, NEXT.version, "2026-01-01", None, 2, "apply", "李红", "2026-11-23T10:00:00+08:00"),
+        (
+            2,
+            retired.version,
+            "2026-01-01",
+            "2026-11-30",
+            3,
+            "retire",
+            "王小明",
+            "2026-11-23T11:00:00+08:00",
+        ),
+    ] == [tuple(version[name] for name in VERSION) for version in told["hunan-2026"]["versions"]]
+
+
+async def test_a_withdrawn_policy_stands_apart(client: Client, service: Service) -> None:
+    """It judges nobody, and is still told with its versions; the last says who took it away."""
+    await publish(service, PolicyChange(by="李红", policies=(NEXT,)))
+    before = await policies(client)
+    withdrawal = PolicyChange(by="王小明", because="withdraw", withdrawn=frozenset({NEXT.id}))
+    await publish(service, withdrawal)
+    after = await policies(client)
+
+    assert ([], ["hunan-2023-46", NEXT.id]) == (
+        before["withdrawn"],
+        [policy["id"] for policy in before["policies"]],
+    )
+    assert ["hunan-2023-46"] == [policy["id"] for policy in after["policies"]]
+    (gone,) = after["withdrawn"]
+    assert (NEXT.id, NEXT.title) == (gone["id"], gone["title"])
+    assert [("apply", NEXT.version, "2026-01-01"), ("withdraw", None, None)] == [
+        (version["because"], version["policy_version"], version["valid_from"])
+        for version in gone["versions"]
+    ]
+
+
+ENDED = replace(NEXT, effective_to=date(2026, 11, 23))
+TODAY = {
+    "2025-12-31": (NEXT, ["carried_over", "upcoming"]),
+    "2026-01-01": (NEXT, ["replaced", "in_force"]),
+    "2026-11-23": (ENDED, ["replaced", "in_force"]),
+    "2026-11-24": (ENDED, ["replaced", "carried_over"]),
+    "2026-11-25": (replace(ENDED, after_expiry=AfterExpiry.NONE), ["replaced", "lapsed"]),
+}
+
+
+@pytest.mark.parametrize("today", TODAY)
+async def test_what_a_policy_is_today(
+    client: Client, service: Service, clock: FixedClock, today: str
+) -> None:
+    """The state says which policy judges a case that is accepted today, and whether any does."""
+    policy, states = TODAY[today]
+    await publish(service, PolicyChange(by="李红", policies=(policy,)))
+    clock.instant = datetime.fromisoformat(f"{today}T09:00:00+08:00")
+
+    assert states == [policy["state"] for policy in (await policies(client))["policies"]]
+
+
+async def versions(client: Client, year: int) -> list[Json]:
+    """Return the versions of a year."""
+    async with client.get(f"/v1/calendar/{year}/versions") as response:
+        assert response.status == 200, await response.text()
+        answer: list[Json] = (await response.json())["versions"]
+        return answer
+
+
+async def test_versions_of_a_year(client: Client, service: Service) -> None:
+    """The first is the package's, known always; a later one says who brought it, and its days."""
+    first = await versions(client, 2026)
+    told = published(2026, "国办发明电〔2026〕9号", off=["2026-11-24"])
+    await put(client, told)
+    later = await versions(client, 2026)
+
+    assert [(1, 1, None, "start", None, NOTICE_2026, False)] == [
+        tuple(version[name] for name in YEAR_VERSION) for version in first
+    ]
+    assert first == later[:1]
+    assert (
+        2,
+        2,
+        "2026-11-23T10:00:00+08:00",
+        "import",
+        "REBATE_ADMIN_KEY",
+        "国办发明电〔2026〕9号",
+    ) == (tuple(later[1][name] for name in YEAR_VERSION[:-1]))
+    assert {
+        "date": "2026-11-24",
+        "kind": "day_off",
+        "name": "加放",
+        "notice": "国办发明电〔2026〕9号",
+    } == later[1]["days"][-1]
+    assert 1 == len(await versions(client, 2025))
+
+
+async def test_an_estimated_year_has_a_version(client: Client) -> None:
+    """A year that nobody has published is an estimate without a notice."""
+    (told,) = await versions(client, 2027)
+
+    assert (None, True, "day_off") == (told["notice"], told["provisional"], told["days"][0]["kind"])
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("2100/versions", "year: must be"),
+        ("26/versions", "year: must be"),
+        ("2026/versions?a=1", "a:"),
+    ],
+)
+async def test_versions_of_no_year(client: Client, path: str, said: str) -> None:
+    """A year outside the calendar and an unknown parameter are 422."""
+    async with client.get(f"/v1/calendar/{path}") as response:
+        told = await response.json()
+
+    assert 422 == response.status
+    assert told["detail"].startswith(said)
+
+
+@pytest.mark.parametrize("path", ["calendar", "calendar/2026/versions", "policies"])
+async def test_a_key_is_needed(stranger: Client, path: str) -> None:
+    """The rules are not for everybody."""
+    async with stranger.get(f"/v1/{path}") as response:
+        assert 401 == response.status
 
 
 class TestAnotherPolicy:

@@ -36,7 +36,7 @@ Key = tuple[str, str, str, str]
 @pytest.fixture
 async def province(client: Client, service: Service, clock: FixedClock) -> None:
     """Tell of fourteen months of a made-up province, with much that producers get wrong."""
-    made_up = Province(calendar=service.rulebook.calendar, seed=11, cases_per_month=100, dirt=8.0)
+    made_up = Province(calendar=service.rules.own.calendar, seed=11, cases_per_month=100, dirt=8.0)
     history = made_up.history(datetime(2025, 9, 20, tzinfo=SHANGHAI), clock())
     async with client.post(
         "/v1/events", data=io.BytesIO(ndjson(list(history))), headers=STREAM
@@ -45,14 +45,14 @@ async def province(client: Client, service: Service, clock: FixedClock) -> None:
 
 
 async def facts(service: Service, month: str, *, internal: bool = True) -> Facts:
-    asked = MonthAsked(
-        month=named_month(month),
-        now=service.now(),
-        rulebook=service.rulebook,
-        places=service.places,
-        with_quality=internal,
-    )
     async with service.database.transaction(snapshot=True) as connection:
+        asked = MonthAsked(
+            month=named_month(month),
+            now=service.now(),
+            rules=await service.rules.in_force(connection),
+            places=service.places,
+            with_quality=internal,
+        )
         return await read_facts(connection, asked)
 
 
@@ -225,7 +225,7 @@ async def test_suspensions_have_their_workdays(client: Client, service: Service)
     ]
     async with client.post("/v1/events", data=ndjson(told), headers=STREAM) as response:
         assert response.status == 200, await response.text()
-    between = service.rulebook.calendar.workdays_between
+    between = service.rules.own.calendar.workdays_between
     spans = [(12, 19, 10), (30, 23, 11)]
     expected = sum(
         between(
@@ -251,7 +251,7 @@ async def test_a_closed_month_is_told_with_its_corrections(
     ]
     await client.post("/v1/events", data=ndjson(told), headers=STREAM)
     closing = Closing(
-        month=named_month("2026-10"), by="office", current=service.rulebook, clock=service.now
+        month=named_month("2026-10"), by="office", rules=service.rules, clock=service.now
     )
     before = (await facts(service, "2026-10")).closed
     await closing.close(service.database)

@@ -17,11 +17,12 @@ from late_arrivals import END, arrivals, tell
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.periods import Days, PeriodName, named_periods
-from rebate_monitor.ingest.recompute import count_stale, recompute
+from rebate_monitor.ingest.recompute import count_stale
 from rebate_monitor.storage import evaluation as module
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.reporting import packaged_views
+from turning import recompute_all
 
 ZHUZHOU = "14302000000"
 GROUP_KEYS = [
@@ -248,8 +249,8 @@ async def test_rows_from_before_get_where_they_were_refiled_from(
     async with database.connection() as connection:
         before = [tuple(row) for row in await connection.fetch(query)]
         await connection.execute("UPDATE rebate_case SET refiled_from = NULL")
-    stale = await count_stale(database, service.rulebook)
-    await recompute(database, service.rulebook, clock)
+    stale = await count_stale(database, service.rules)
+    await recompute_all(service)
     async with database.connection() as connection:
         after = [tuple(row) for row in await connection.fetch(query)]
 

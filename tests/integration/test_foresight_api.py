@@ -6,6 +6,7 @@ and its last workday is Monday the 30th.
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -29,6 +30,7 @@ from rebate_monitor.storage.foresight import (
     read_known,
 )
 from rebate_monitor.storage.statements import statement
+from turning import turn
 
 CHANGSHA, ZHUZHOU = "14301000000", "14302000000"
 BESIDE = ("at_limit", "overdue", "due_later", "suspended", "without_due_date")
@@ -430,13 +432,13 @@ async def test_groups_are_the_cases_one_by_one(
 ) -> None:
     """What SQL groups is what the cases fold to: open ones, finished ones, and the pace."""
     await tell(client, random_events(seed=5, cases=200))
-    month = Month(today=service.today(), calendar=service.rulebook.calendar)
+    month = Month(today=service.today(), calendar=service.rules.own.calendar)
     async with database.connection() as connection:
         ids = [row["case_id"] for row in await connection.fetch("SELECT case_id FROM rebate_case")]
         stored = await events_of_cases(connection, ids)
-        known = await read_known(connection, month)
+        known = await read_known(connection, month, await service.rules.in_force(connection))
     cases = [
-        service.rulebook.assess(case_id, [kept.event for kept in kept_events])
+        service.rules.own.assess(case_id, [kept.event for kept in kept_events])
         for case_id, kept_events in stored.items()
     ]
     one_by_one = Counter(as_read(*case) for case in cases if case[0].status.is_open)
@@ -476,7 +478,7 @@ async def test_only_open_cases_and_90_days_are_read(database: Database) -> None:
         await connection.execute("ANALYZE")
         today, first = date(2026, 11, 23), date(2026, 8, 26)
         plans = {
-            "open_cases_ahead": (None, None),
+            "open_cases_ahead": (None, None, 1),
             "finished_so_far": (date(2026, 11, 1), today, None, None),
             "pace_of_cities": (first, today),
         }
@@ -502,7 +504,7 @@ async def test_what_is_kept_is_what_the_api_says(
     """The means that metrics show are those of the answer, rounded alike."""
     await tell(client, PROVINCE)
 
-    assert await look_ahead(database, service.rulebook, service.now())
+    assert await look_ahead(database, service.rules, service.now())
     async with database.connection() as connection:
         kept = await month_foreseen(connection, service.today())
 
@@ -522,8 +524,8 @@ async def test_of_many_replicas_one_looks_ahead_a_minute(
     looked = []
     for later in (timedelta(0), timedelta(seconds=30), FORESEE_EVERY, timedelta(days=-1)):
         now = clock.instant + later
-        looked.append(await look_ahead(database, service.rulebook, now))
-        looked.append(await look_ahead(database, service.rulebook, now))
+        looked.append(await look_ahead(database, service.rules, now))
+        looked.append(await look_ahead(database, service.rules, now))
 
     assert [True, False, False, False, True, False, True, False] == looked
 
@@ -534,7 +536,7 @@ async def test_another_month_is_not_shown(
     """What was foreseen of November is nothing to December; the day's change alone is no matter."""
     await tell(client, PROVINCE)
     clock.instant = datetime(2026, 11, 29, 23, 59, 30, tzinfo=SHANGHAI)
-    await look_ahead(database, service.rulebook, service.now())
+    await look_ahead(database, service.rules, service.now())
     async with database.connection() as connection:
         november = await month_foreseen(connection, date(2026, 11, 30))
         december = await month_foreseen(connection, date(2026, 12, 1))
@@ -547,9 +549,9 @@ async def test_no_cases_and_no_policies_are_kept_as_nothing(
     service: Service, database: Database
 ) -> None:
     """A mean of no cases is none, and the next look replaces it."""
-    rules = type(service.rulebook)(policies=PolicyBook([]), calendar=service.rulebook.calendar)
+    await turn(service, replace(service.rules.own, policies=PolicyBook([])))
 
-    await look_ahead(database, rules, service.now())
+    await look_ahead(database, service.rules, service.now())
     async with database.connection() as connection:
         kept = await month_foreseen(connection, service.today())
 

@@ -1,18 +1,22 @@
 """What was believed when, over HTTP: the history of a case, and a case as known then."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from cloud_events import BATCH, Json, accepted, event
 from conftest import Client, FixedClock
 from rebate_monitor.api.service import Service
+from rebate_monitor.domain.calendar_change import with_notice
+from rebate_monitor.domain.known_then import BroughtBy
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import PolicyBook
 from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.domain.work_calendar import DayKind, SpecialDay
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.rulebooks import known_rules, note_rulebook
+from rebate_monitor.storage.rulebooks import known_rules
+from turning import drain, recomputer, turn, turn_and_recompute
 
 FIRST = datetime(2026, 11, 9, 9, 0, tzinfo=SHANGHAI)
 
@@ -117,29 +121,133 @@ async def test_rules_are_kept_with_their_moment(
     stricter = Rulebook(
         policies=PolicyBook(
             replace(policy, default_limit=2, limits={})
-            for policy in service.rulebook.policies.policies
+            for policy in service.rules.own.policies.policies
         ),
-        calendar=service.rulebook.calendar,
+        calendar=service.rules.own.calendar,
     )
     later = late_fact + timedelta(hours=1)
-    async with database.transaction() as connection:
-        for moment, rules in (
-            (late_fact, service.rulebook),
-            (late_fact, service.rulebook),
-            (later, stricter),
-            (later, stricter),
-        ):
-            await note_rulebook(connection, rules, moment)
-        known = await known_rules(connection, service.rulebook)
+    service.now.instant = later  # type: ignore[attr-defined] # a FixedClock
+    await turn_and_recompute(service, stricter)
+    async with database.connection() as connection:
+        known = await known_rules(connection, service.rules.own)
     service.now.instant = later + timedelta(hours=1)  # type: ignore[attr-defined] # a FixedClock
     told = (await get(client, "/v1/cases/case-1/history"))["changes"][-1]
 
     assert 2 == len(known)
-    assert service.rulebook.policies.policies == known[0].rulebook.policies.policies
-    assert service.rulebook.calendar.version == known[0].rulebook.calendar.version
+    assert service.rules.own.policies.policies == known[0].rulebook.policies.policies
+    assert service.rules.own.calendar.version == known[0].rulebook.calendar.version
     assert (later.isoformat(), "missed", "policy") == (
         told["known_at"],
         told["verdict"],
         told["because"],
     )
     assert stricter.policies.policies[-1].version == told["version"]
+
+
+async def in_an_hour(service: Service, rulebook: Rulebook, brought: BroughtBy) -> None:
+    """Publish other rules an hour later, lay every case down by them, and let an hour pass."""
+    service.now.instant += timedelta(hours=1)  # type: ignore[attr-defined] # a FixedClock
+    published = await turn(service, rulebook, brought)
+    await drain(recomputer(service), published.recompute)
+    service.now.instant += timedelta(hours=1)  # type: ignore[attr-defined] # a FixedClock
+
+
+def limited(rulebook: Rulebook, limit: int) -> Rulebook:
+    """Return the rules with one limit for all."""
+    policies = [replace(p, default_limit=limit, limits={}) for p in rulebook.policies.policies]
+    return replace(rulebook, policies=PolicyBook(policies))
+
+
+def day_off(rulebook: Rulebook, on: date) -> Rulebook:
+    """Return the rules with one day off more."""
+    notice = rulebook.calendar.notices[on.year]
+    days = {**notice.days, on: SpecialDay(kind=DayKind.DAY_OFF, name="made up")}
+    told = with_notice(rulebook.calendar, [replace(notice, days=days, notice="made up")])
+    return replace(rulebook, calendar=told)
+
+
+async def test_every_change_names_the_rules_of_then(
+    client: Client, service: Service, late_fact: datetime
+) -> None:
+    """By event, by time or by rules: the policy and the calendar that judged it, by version."""
+    own = service.rules.own
+    stricter = limited(own, 2)
+    await in_an_hour(service, stricter, BroughtBy(because="apply", by="李红"))
+    told = (await get(client, "/v1/cases/case-1/history"))["changes"]
+
+    (before,), (after,) = own.policies.policies, stricter.policies.policies
+    assert ["event", "time", "time", "event", "policy"] == [change["because"] for change in told]
+    assert [*[before.version] * 4, after.version] == [change["policy_version"] for change in told]
+    assert [1, 1, 1, 1, 2] == [change["rules"] for change in told]
+    assert {own.calendar.version} == {change["calendar_version"] for change in told}
+    assert [None] * 4 == [change["brought"] for change in told[:4]]
+
+
+async def test_a_policy_that_changes_a_verdict_is_named(
+    client: Client, service: Service, late_fact: datetime
+) -> None:
+    """By whom, how, and which version of it: applied, and taken back again."""
+    own = service.rules.own
+    await in_an_hour(service, limited(own, 2), BroughtBy(because="apply", by="李红"))
+    await in_an_hour(service, own, BroughtBy(because="retire", by="王小明"))
+    changes = (await get(client, "/v1/cases/case-1/history"))["changes"][-2:]
+
+    (first,), (stricter,) = own.policies.policies, limited(own, 2).policies.policies
+    assert [
+        ("missed", stricter.version, 2, "apply", "李红", 2, stricter.version),
+        ("met", first.version, 3, "retire", "王小明", 3, first.version),
+    ] == [
+        (
+            change["verdict"],
+            change["version"],
+            change["brought"]["rules"],
+            change["brought"]["how"],
+            change["brought"]["by"],
+            policy["version"],
+            policy["policy_version"],
+        )
+        for change in changes
+        for policy in change["brought"]["policies"]
+    ]
+    assert ["hunan-2023-46"] * 2 == [c["brought"]["policies"][0]["id"] for c in changes]
+    assert [[], []] == [change["brought"]["years"] for change in changes]
+
+
+async def test_a_policy_and_a_calendar_in_one_version_are_both_named(
+    client: Client, service: Service, late_fact: datetime
+) -> None:
+    """Because of the policy, and the year that came with it stands beside it."""
+    both = day_off(limited(service.rules.own, 1), date(2026, 11, 11))
+    await in_an_hour(service, both, BroughtBy(because="start"))
+    change = (await get(client, "/v1/cases/case-1/history"))["changes"][-1]
+
+    assert ("missed", "policy", 2, both.calendar.version) == (
+        change["verdict"],
+        change["because"],
+        change["workdays"],
+        change["calendar_version"],
+    )
+    assert ("start", None) == (change["brought"]["how"], change["brought"]["by"])
+    assert [("hunan-2023-46", 2)] == [
+        (policy["id"], policy["version"]) for policy in change["brought"]["policies"]
+    ]
+    assert [{"year": 2026, "version": 2, "notice": "made up", "provisional": False}] == (
+        change["brought"]["years"]
+    )
+
+
+async def test_rules_that_have_not_reached_a_case_are_no_part_of_its_history(
+    client: Client, service: Service, late_fact: datetime
+) -> None:
+    """Published, and its turn not come: history and `known_at` say what the case itself says."""
+    before = await get(client, "/v1/cases/case-1"), await get(client, "/v1/cases/case-1/history")
+    service.now.instant += timedelta(hours=1)  # type: ignore[attr-defined] # a FixedClock
+    published = await turn(service, limited(service.rules.own, 2))
+    now = service.now().isoformat().replace("+", "%2B")
+    pending = await get(client, "/v1/cases/case-1"), await get(client, "/v1/cases/case-1/history")
+    known = await get(client, f"/v1/cases/case-1?known_at={now}")
+    await drain(recomputer(service), published.recompute)
+    after = await get(client, f"/v1/cases/case-1?known_at={now}")
+
+    assert before == pending
+    assert ("met", "missed") == (known["verdict"], after["verdict"])

@@ -2,19 +2,17 @@
 
 import random
 import statistics
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from cloud_events import BATCH, Json, accepted, event
-from conftest import ADMIN_KEY, Client, FixedClock
+from conftest import Client, FixedClock
 from late_arrivals import END, arrivals, tell
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.assessment import Assessment, judge
 from rebate_monitor.domain.case import Case, Status
@@ -22,11 +20,10 @@ from rebate_monitor.domain.known_then import Receipt, received_by
 from rebate_monitor.domain.local_time import SHANGHAI, local_date
 from rebate_monitor.domain.policy import PolicyBook, Scope, StopAt
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.storage.case_events import receipts_of_cases
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.rulebooks import note_rulebook
 from rebate_monitor.storage.standings import LATE_CASES
+from turning import turn_and_recompute
 
 OCTOBER = (date(2026, 10, 1), date(2026, 10, 31))
 PERIODS = (OCTOBER, (date(2026, 9, 20), date(2026, 11, 10)))
@@ -181,36 +178,25 @@ async def test_figures_as_known_then_are_a_fold_of_what_had_arrived(
     await tell(client, clock, arrivals(random.Random(seed), cases=60))
     clock.instant = END
 
-    await compare(client, database, {TURN: service.rulebook}, MOMENTS)
+    await compare(client, database, {TURN: service.rules.own}, MOMENTS)
 
 
 @pytest.fixture
 def other_rules(service: Service) -> Rulebook:
     """Return rules of which a policy pauses what ran, stops elsewhere and sets other limits."""
-    (policy,) = service.rulebook.policies.policies
+    (policy,) = service.rules.own.policies.policies
     stricter = replace(
         policy,
         default_limit=2,
         limits={},
         rules=replace(policy.rules, stop_at=StopAt.APPROVED, immediate_within_workdays=1),
     )
-    return replace(service.rulebook, policies=PolicyBook([stricter]))
-
-
-@pytest.fixture
-async def other_client(service: Service, other_rules: Rulebook) -> AsyncIterator[Client]:
-    """Return a client of the service as it is once it goes by the other rules."""
-    writer = replace(service.writer, rulebook=other_rules)
-    changed = replace(service, rulebook=other_rules, writer=writer)
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    async with TestClient(TestServer(build_app(changed)), headers=headers) as opened:
-        yield opened
+    return replace(service.rules.own, policies=PolicyBook([stricter]))
 
 
 @pytest.mark.parametrize("seed", [21, 22])
 async def test_by_the_rules_of_then(  # noqa: PLR0917 - fixtures arrive as arguments
     client: Client,
-    other_client: Client,
     database: Database,
     service: Service,
     other_rules: Rulebook,
@@ -220,15 +206,13 @@ async def test_by_the_rules_of_then(  # noqa: PLR0917 - fixtures arrive as argum
     """Before the rules changed figures are by the old ones, from then on by the new ones."""
     told = arrivals(random.Random(seed), cases=40)
     await tell(client, clock, [arrival for arrival in told if arrival[0] < TURN])
-    async with database.transaction() as connection:
-        await note_rulebook(connection, service.rulebook, TURN - timedelta(days=90))
-        await note_rulebook(connection, other_rules, TURN)
-    await recompute(database, other_rules, lambda: TURN)
-    await tell(other_client, clock, [arrival for arrival in told if arrival[0] >= TURN])
+    clock.instant = TURN
+    await turn_and_recompute(service, other_rules)
+    await tell(client, clock, [arrival for arrival in told if arrival[0] >= TURN])
     clock.instant = END
 
-    rules = {TURN - timedelta(days=90): service.rulebook, TURN: other_rules}
-    await compare(other_client, database, rules, MOMENTS[2:6])
+    rules = {TURN - timedelta(days=90): service.rules.own, TURN: other_rules}
+    await compare(client, database, rules, MOMENTS[2:6])
 
 
 async def test_what_is_known_now_is_the_figure_of_today(client: Client, clock: FixedClock) -> None:

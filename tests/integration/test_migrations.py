@@ -33,6 +33,8 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "lookup_state",
     "month_foreseen",
     "place",
+    "recompute",
+    "recompute_course",
     "rule_day",
     "rulebook_version",
     "frozen_month",

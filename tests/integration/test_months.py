@@ -6,20 +6,18 @@ The clock of these tests stands at Monday 2026-11-23 10:00 unless a test moves i
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from cloud_events import BATCH, Json, accepted, event
-from conftest import ADMIN_KEY, Client, FixedClock
+from conftest import Client, FixedClock
 from late_arrivals import END, arrivals, tell
 from rebate_monitor.api import months as api
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.cli.main import main
 from rebate_monitor.domain.frozen import FrozenMonth, contribution
@@ -30,13 +28,12 @@ from rebate_monitor.domain.policy import PolicyBook, StopAt
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.standing import standing_of
 from rebate_monitor.ingest.decision import Incoming
-from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Reception, Writer
 from rebate_monitor.storage.case_events import receipts_of_cases
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.frozen import Closing, MonthRefusedError, check_clock, frozen_month
-from rebate_monitor.storage.rulebooks import note_rulebook
+from turning import drain, recomputer, turn
 
 OCTOBER = named_month("2026-10")
 STOPPED = [
@@ -64,7 +61,7 @@ async def get(client: Client, path: str) -> Json:
 
 async def close(service: Service, month: str = "2026-10", by: str = "王小明") -> FrozenMonth:
     """Close a month by the service's clock and rules."""
-    closing = Closing(month=named_month(month), by=by, current=service.rulebook, clock=service.now)
+    closing = Closing(month=named_month(month), by=by, rules=service.rules, clock=service.now)
     return await closing.close(service.database)
 
 
@@ -83,14 +80,14 @@ async def test_a_closed_month(client: Client, service: Service) -> None:
 
     await close(service)
 
-    (policy,) = service.rulebook.policies.policies
+    (policy,) = service.rules.own.policies.policies
     about = {
         "month": "2026-10",
         "closed_at": "2026-11-23T10:00:00+08:00",
         "closed_by": "王小明",
         "known_at": "2026-11-23T10:00:00+08:00",
         "policy_version": policy.version,
-        "calendar_version": service.rulebook.calendar.version,
+        "calendar_version": service.rules.own.calendar.version,
     }
     told = await get(client, "/v1/months/2026-10")
     total = totals(told)
@@ -181,6 +178,7 @@ async def test_later_facts_are_corrections(client: Client, service: Service) -> 
         "time": "2026-10-31T23:59:59+08:00",
         "received_at": "2026-11-23T10:00:00.000001+08:00",
         "version": None,
+        "brought": None,
     } == still_open["causes"][0]
     frozen = (await get(client, "/v1/evaluation?period=last_month"))["frozen"]
     assert {"closed_at": "2026-11-23T10:00:00+08:00", "differs": True} == frozen
@@ -259,39 +257,29 @@ async def changed_by_folding(service: Service, frozen: FrozenMonth) -> set[str]:
 
 def contributed(service: Service, case_id: str, receipts: Sequence, moment: datetime) -> object:  # type: ignore[type-arg]
     events = received_by(receipts, moment)
-    return contribution(standing_of(*service.rulebook.assess(case_id, events)), OCTOBER)
+    return contribution(standing_of(*service.rules.own.assess(case_id, events)), OCTOBER)
 
 
 @pytest.fixture
 def other_rules(service: Service) -> Rulebook:
     """Return rules that stop at the approval and allow one workday."""
-    (policy,) = service.rulebook.policies.policies
+    (policy,) = service.rules.own.policies.policies
     rules = replace(policy.rules, stop_at=StopAt.APPROVED)
     stricter = replace(policy, default_limit=1, limits={}, rules=rules)
-    return replace(service.rulebook, policies=PolicyBook([stricter]))
-
-
-@pytest.fixture
-async def other_client(service: Service, other_rules: Rulebook) -> AsyncIterator[Client]:
-    """Return a client of the service as it is once it goes by the other rules."""
-    writer = replace(service.writer, rulebook=other_rules)
-    changed = replace(service, rulebook=other_rules, writer=writer)
-    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    async with TestClient(TestServer(build_app(changed)), headers=headers) as opened:
-        yield opened
+    return replace(service.rules.own, policies=PolicyBook([stricter]))
 
 
 async def test_new_rules_are_a_cause(
-    client: Client, other_client: Client, service: Service, other_rules: Rulebook, clock: FixedClock
+    client: Client, service: Service, other_rules: Rulebook, clock: FixedClock
 ) -> None:
     """A policy set anew after the month was closed corrects it, and is named by its version."""
     await post(client, *STOPPED)
     await close(service)
     clock.instant += timedelta(days=1)
-    await note(service.database, other_rules, service.now())
-    unfolded = await get(other_client, "/v1/months/2026-10")
-    await recompute(service.database, other_rules, service.now)
-    told = await get(other_client, "/v1/months/2026-10")
+    published = await turn(service, other_rules)
+    unfolded = await get(client, "/v1/months/2026-10")
+    await drain(recomputer(service), published.recompute)
+    told = await get(client, "/v1/months/2026-10")
 
     (policy,) = other_rules.policies.policies
     assert ([], True) == (unfolded["cases"], unfolded["explained"])
@@ -307,19 +295,13 @@ async def test_new_rules_are_a_cause(
     }
 
 
-async def note(database: Database, rules: Rulebook, now: datetime) -> None:
-    """Keep the rules, as the service does at its start."""
-    async with database.transaction() as connection:
-        await note_rulebook(connection, rules, now)
-
-
 async def test_a_target_that_was_set_anew_is_a_difference(client: Client, service: Service) -> None:
     """The same cases against another target are not what was reported."""
     await post(client, *STOPPED)
     await close(service)
-    (policy,) = service.rulebook.policies.policies
+    (policy,) = service.rules.own.policies.policies
     changed = PolicyBook([replace(policy, targets={})])
-    await note(service.database, replace(service.rulebook, policies=changed), service.now())
+    await turn(service, replace(service.rules.own, policies=changed))
 
     told = await get(client, "/v1/months/2026-10")
 
@@ -402,11 +384,11 @@ async def test_rows_that_wait_for_a_recompute_are_refused(
 ) -> None:
     """Figures that would change by themselves are not frozen."""
     await post(client, *STOPPED)
-    await note(service.database, other_rules, service.now())
+    published = await turn(service, other_rules)
 
-    with pytest.raises(MonthRefusedError, match="2 cases of 2026-10 are not folded by the rules"):
+    with pytest.raises(MonthRefusedError, match="cases are being recomputed by rules"):
         await close(service)
-    await recompute(service.database, other_rules, service.now)
+    await drain(recomputer(service), published.recompute)
     with pytest.raises(MonthRefusedError, match="no case ended in 2026-10"):
         await close(service)
 

@@ -136,6 +136,27 @@ async def test_what_is_over_by_morning_is_not_told(town: Town) -> None:
     assert "1 件退税已超办理时限" in town.chat.messages[0]
 
 
+async def test_a_due_date_by_estimate_is_marked(town: Town) -> None:
+    """Due in a year that nobody has published: people and machines are told that it may move."""
+    town.configure(webhook_config("machine", town.machine.url), chat_config("chat", town.chat.url))
+    office = await town.replica()
+    await office.post(accepted("2026-12-28T09:00:00", subject="due on 31 December"))
+    await office.post(accepted("2026-12-29T09:00:00", subject="due on 4 January"))
+    await office.pass_time("12-30T09:00")
+    await office.pass_time("12-31T09:00")
+
+    marked = [
+        (case["case_id"], case["due_date"], case["provisional"])
+        for notice in town.machine.notices.values()
+        for case in notice["cases"]
+    ]
+    assert [
+        ("due on 31 December", "2026-12-31", False),
+        ("due on 4 January", "2027-01-04", True),
+    ] == sorted(marked)
+    assert [False, True] == ["为估算" in message for message in town.chat.messages]
+
+
 async def test_routes_choose_the_road(town: Town) -> None:
     """Kind, city, office subtree, category and whitelist each keep away what is not asked for."""
     machine = town.machine.url

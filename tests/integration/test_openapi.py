@@ -1,6 +1,7 @@
 """/openapi.json is OpenAPI 3.1 and true: every route, and every answer as the schema says."""
 
 import re
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,14 +11,20 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from cloud_events import BATCH, ONE, STREAM, STRICT, Json, accepted, event, ndjson
-from conftest import Client
+from conftest import Client, FixedClock
+from holiday_cn import made_up, published, put
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.event import EventType
+from rebate_monitor.domain.periods import named_month
+from rebate_monitor.storage.frozen import Closing
+from turning import drain, recomputer
 
 TAXPAYER = "91350100M000100Y43"
 PAID = ndjson([event("paid", "2026-11-20T09:00:00")])
 XML = {"Content-Type": "text/xml"}
+JSON = {"Content-Type": "application/json"}
+NO_KEY = {"Authorization": "Bearer x"}
 
 
 @pytest.fixture
@@ -61,6 +68,8 @@ async def test_operations_have_names_of_their_own(document: Json) -> None:
     assert all(operation["summary"] for operation in operations)
 
 
+OFF = published(2026, off=["2026-11-18"])
+ONE_DAY = made_up(2026, off=["2026-01-01"])
 NOVEMBER = {"from": "2026-11-01", "to": "2026-11-30"}
 REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "case": ("get", "/v1/cases/case-1", {}),
@@ -95,12 +104,28 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "foresight-of": ("get", "/v1/foresight?city=430100&category=unknown", {}),
     "foresight-422": ("get", "/v1/foresight?city=x", {}),
     "calendar": ("get", "/v1/calendar?from=2026-01-01&to=2027-12-31", {}),
+    "versions": ("get", "/v1/calendar/2026/versions", {}),
+    "versions-422": ("get", "/v1/calendar/1999/versions", {}),
+    "dry-run": ("put", "/v1/calendar/2026?dry_run=true", {"json": OFF}),
+    "put": ("put", "/v1/calendar/2026", {"json": OFF}),
+    "put-again": ("put", "/v1/calendar/2026", {"json": OFF}),
+    "put-as-it-was": ("put", "/v1/calendar/2024", {"json": published(2024)}),
+    "put-fewer": ("put", "/v1/calendar/2026", {"json": ONE_DAY}),
+    "put-forced": ("put", "/v1/calendar/2026?force=true", {"json": ONE_DAY}),
+    "put-wrong": ("put", "/v1/calendar/2026", {"json": {"year": 2026, "days": [{}]}}),
+    "put-422": ("put", "/v1/calendar/2026?force=1", {"json": OFF}),
+    "put-400": ("put", "/v1/calendar/2026", {"data": b"{", "headers": JSON}),
+    "put-413": ("put", "/v1/calendar/2026", {"data": b" " * 600_000, "headers": JSON}),
+    "put-415": ("put", "/v1/calendar/2026", {"data": b"<x/>", "headers": XML}),
+    "put-no-key": ("put", "/v1/calendar/2026", {"json": OFF, "headers": NO_KEY}),
     "policies": ("get", "/v1/policies", {}),
+    "recompute": ("get", "/v1/recompute", {}),
+    "recompute-422": ("get", "/v1/recompute?a=1", {}),
     "quarantine": ("get", "/v1/quarantine", {}),
     "replay": ("post", "/v1/quarantine/replay", {}),
     "health": ("get", "/healthz", {}),
     "readiness": ("get", "/readyz", {}),
-    "no-key": ("get", "/v1/cases", {"headers": {"Authorization": "Bearer x"}}),
+    "no-key": ("get", "/v1/cases", {"headers": NO_KEY}),
     "new": ("post", "/v1/events", {"json": accepted("2026-11-20T09:00:00"), "headers": ONE}),
     "duplicate": (
         "post",
@@ -123,6 +148,7 @@ REQUESTS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }  # fmt: skip
 CASE = re.compile(r"(?<=^/v1/cases/)[^/]+")
 MONTH = re.compile(r"(?<=^/v1/months/)[^/]+")
+YEAR = re.compile(r"(?<=^/v1/calendar/)[^/]+")
 
 
 async def test_answers_are_as_it_says(client: Client, document: Json) -> None:
@@ -140,6 +166,7 @@ async def test_answers_are_as_it_says(client: Client, document: Json) -> None:
 
     for name, (method, path, arguments) in REQUESTS.items():
         template = MONTH.sub("{month}", CASE.sub("{case_id}", urlsplit(path).path))
+        template = YEAR.sub("{year}", template)
         documented = document["paths"][template][method]["responses"]
         async with client.request(method, path, **arguments) as response:
             content = documented[str(response.status)]["content"]
@@ -158,6 +185,94 @@ async def test_answers_say_nothing_more(client: Client, document: Json) -> None:
     assert set(told) == set(schemas["CaseView"]["properties"])
     assert set(told["attributes"]) == set(schemas["AttributesView"]["properties"])
     assert set(told["policy"]) == set(schemas["PolicyView"]["properties"])
+
+
+async def test_changed_rules_are_as_it_says(
+    client: Client, service: Service, clock: FixedClock, document: Json
+) -> None:
+    """A history, an alert and a closed month that a notice has changed are as documented, too."""
+    told = [
+        accepted("2026-10-12T09:00:00", category="III"),
+        event("voucher_issued", "2026-10-19T09:00:00"),
+        accepted("2026-11-19T09:00:00", subject="case-2", category="I"),
+    ]
+    await client.post("/v1/events", json=told, headers=BATCH)
+    closing = Closing(
+        month=named_month("2026-10"), by="王小明", rules=service.rules, clock=service.now
+    )
+    await closing.close(service.database)
+    clock.instant += timedelta(days=2)
+    await service.alerting.sweeper.sweep()
+    answer = await put(client, published(2026, off=["2026-10-14", "2026-11-20"]))
+    await drain(recomputer(service), answer["recompute"]["number"])
+    await service.alerting.sweeper.sweep()
+    clock.instant += timedelta(hours=1)
+
+    for template, path in {
+        "/v1/cases/{case_id}/history": "/v1/cases/case-1/history",
+        "/v1/alerts": "/v1/alerts?kind=corrected",
+        "/v1/months/{month}": "/v1/months/2026-10",
+        "/v1/recompute": "/v1/recompute",
+    }.items():
+        documented = document["paths"][template]["get"]["responses"]["200"]["content"]
+        async with client.get(path) as response:
+            text, body = await response.text(), await response.json()
+        schema = documented["application/json"]["schema"]
+        assert (path, []) == (
+            path,
+            [e.message for e in validator(document, schema).iter_errors(body)],
+        )
+        assert (path, True) == (path, '"import"' in text)
+
+
+NOTICES = [
+    published(2026),
+    {"$id": "https://example.org/2026", "year": 2026, "papers": [], "days": OFF["days"]},
+    {"year": 2026, "days": [{"name": "x", "date": "2025-12-31", "isOffDay": True}]},
+]
+NO_NOTICES: list[Any] = [
+    {},
+    [OFF],
+    {"year": 2026},
+    {"year": 2026, "days": []},
+    {"year": "2026", "days": OFF["days"]},
+    {"year": 2100, "days": OFF["days"]},
+    {"year": 2026, "papers": "x", "days": OFF["days"]},
+    {"year": 2026, "papers": [1], "days": OFF["days"]},
+    {"year": 2026, "days": [{"name": "x", "date": "2026-11-24"}]},
+    {"year": 2026, "days": [{"name": "", "date": "2026-11-24", "isOffDay": True}]},
+    {"year": 2026, "days": [{"name": "x", "date": "24.11.2026", "isOffDay": True}]},
+    {"year": 2026, "days": [{"name": "x", "date": "2026-11-24", "isOffDay": 1}]},
+    {"year": 2026, "days": [{"name": "x", "date": "2026-11-24", "isOffDay": True, "a": 1}]},
+]
+
+
+async def test_its_notice_is_what_is_taken(client: Client, document: Json) -> None:
+    """What the schema of a notice allows is taken, and what it forbids is refused."""
+    schema = validator(document, {"$ref": "#/components/schemas/NoticeTold"})
+
+    for told in (*NOTICES, *NO_NOTICES):
+        async with client.put("/v1/calendar/2026?dry_run=true", json=told) as response:
+            taken = response.status == 200
+        assert (told, taken) == (told, schema.is_valid(told))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "member"), [("put-wrong", 422, "problems"), ("put-fewer", 409, "objections")]
+)
+async def test_problems_of_a_notice_have_their_members(
+    client: Client, document: Json, name: str, status: int, member: str
+) -> None:
+    """What is wrong with a notice and what speaks against it are documented lists."""
+    method, path, arguments = REQUESTS[name]
+    async with client.request(method, path, **arguments) as response:
+        told = await response.json()
+    responses = document["paths"]["/v1/calendar/{year}"]["put"]["responses"]
+    schema = responses[str(status)]["content"]["application/problem+json"]["schema"]
+    documented = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+
+    assert (status, set(told)) == (response.status, set(documented["properties"]))
+    assert told[member]
 
 
 EVENTS = [

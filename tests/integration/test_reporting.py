@@ -5,6 +5,7 @@ import base64
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -13,10 +14,10 @@ import pytest
 from cloud_events import BATCH, Json, accepted, event
 from conftest import Client, FixedClock, Servers, execute, with_database
 from rebate_monitor.api.service import Service
+from rebate_monitor.domain.calendar_change import with_notice
 from rebate_monitor.domain.case import Anomaly
 from rebate_monitor.domain.event import SuspensionReason
 from rebate_monitor.domain.local_time import SHANGHAI
-from rebate_monitor.ingest.recompute import recompute
 from rebate_monitor.places import Place, Places
 from rebate_monitor.storage import patience
 from rebate_monitor.storage import reporting as module
@@ -27,6 +28,7 @@ from rebate_monitor.storage.reader import READER
 from rebate_monitor.storage.reporting import packaged_views, views_are_current
 from rebate_monitor.storage.scram import scram_verifier
 from rebate_monitor.storage.upgrade import upgrade
+from turning import recompute_all, turn_and_recompute
 
 ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
 LINK = "https://rebate.example.gov.cn"
@@ -44,11 +46,11 @@ def clock() -> FixedClock:
 @pytest.fixture
 async def published(service: Service) -> None:
     """Publish the rules and names, as the service does at its start."""
-    await lookups(service).publish(service.database, service.now())
+    await lookups(service).publish(service.database)
 
 
 def lookups(service: Service, places: Places | None = None) -> Lookups:
-    return Lookups(service.rulebook, places or service.places, LINK)
+    return Lookups(places or service.places, LINK)
 
 
 def told_events(now: datetime) -> Iterator[Json]:
@@ -199,6 +201,33 @@ async def test_open_cases_agree_with_the_api(
         for g in groups
         if g["scope"] == "all" and g["open_n"]
     } == {row["category"]: float(row["total"] / row["n"]) for row in still_open}
+
+
+async def test_estimates_are_marked_as_the_api_marks_them(
+    client: Client, database: Database, service: Service, province: None
+) -> None:
+    """While this year is an estimate every open clock says so; published, each as the API says."""
+    own, year = service.rules.own, service.today().year
+    estimate = replace(own.calendar.notices[year], provisional=True)
+    published = await marks(client, database)
+    await turn_and_recompute(service, replace(own, calendar=with_notice(own.calendar, [estimate])))
+    estimated = await marks(client, database)
+
+    assert published["view"] == published["api"]
+    assert estimated["view"] == estimated["api"] == dict.fromkeys(estimated["api"], True)
+    assert len(estimated["api"]) > 50
+
+
+async def marks(client: Client, database: Database) -> dict[str, dict[str, bool]]:
+    """Return which open cases are provisional, by the view and by the API."""
+    async with client.get("/v1/cases?limit=500") as response:
+        cases = (await response.json())["cases"]
+    still_open = {"running", "suspended"}
+    told = await rows(database, "SELECT case_id, provisional FROM reporting.open_case")
+    return {
+        "api": {c["case_id"]: c["provisional"] for c in cases if c["status"] in still_open},
+        "view": {row["case_id"]: row["provisional"] for row in told},
+    }
 
 
 async def test_stages_agree_with_the_api(
@@ -531,15 +560,15 @@ async def test_a_period_reads_only_its_days(database: Database, published: None)
     assert "Seq Scan on rebate_case" not in text
 
 
-async def test_rules_are_published_once(service: Service, database: Database) -> None:
-    """The same rules and names are not written again; another name is."""
+async def test_names_are_published_once(service: Service, database: Database) -> None:
+    """The same names are not written again; another name is."""
     renamed = Places(
         cities={"430100": Place(code="430100", name_zh="星城", name_en="Star City")}, offices={}
     )
 
-    assert await lookups(service).publish(database, service.now())
-    assert not await lookups(service).publish(database, service.now())
-    assert await lookups(service, renamed).publish(database, service.now())
+    assert await lookups(service).publish(database)
+    assert not await lookups(service).publish(database)
+    assert await lookups(service, renamed).publish(database)
     assert [("星城",), ("其他",)] == [
         tuple(row) for row in await rows(database, "SELECT name_zh FROM reporting.city")
     ]
@@ -549,17 +578,15 @@ async def test_two_replicas_publish_one_after_the_other(
     service: Service, database: Database
 ) -> None:
     """Of replicas that start together one writes, and the others find it done."""
-    told = await asyncio.gather(
-        *(lookups(service).publish(database, service.now()) for _ in range(4))
-    )
+    told = await asyncio.gather(*(lookups(service).publish(database) for _ in range(4)))
 
     assert [False, False, False, True] == sorted(told)
 
 
 async def test_days_are_those_of_the_calendar(service: Service, database: Database) -> None:
     """W, kind and targets of a day are what the service goes by, and the link is the one told."""
-    await lookups(service).publish(database, service.now())
-    calendar = service.rulebook.calendar
+    await lookups(service).publish(database)
+    calendar = service.rules.own.calendar
     told = await rows(
         database,
         "SELECT * FROM reporting.calendar WHERE day BETWEEN '2026-01-01' AND '2026-12-31'",
@@ -644,7 +671,7 @@ async def test_rows_from_before_get_their_stages_by_a_recompute(
     before = await rows(database, "SELECT case_id, stages, suspensions FROM rebate_case ORDER BY 1")
     async with database.connection() as connection:
         await connection.execute("UPDATE rebate_case SET stages = NULL, suspensions = NULL")
-    await recompute(database, service.rulebook, service.now)
+    await recompute_all(service)
     after = await rows(database, "SELECT case_id, stages, suspensions FROM rebate_case ORDER BY 1")
 
     assert before == after

@@ -186,9 +186,9 @@ INHIBITIONS: dict[str, tuple[list[dict[str, str]], set[tuple[str, str]]]] = {
         ],
         {("RebateBreachesUnacknowledged", CHANGSHA), ("RebateBreachesPresent", ZHUZHOU)},
     ),
-    "the graver of the calendar's": (
-        names("RebateCalendarRunningOut", "RebateCalendarNextYearMissing"),
-        {("RebateCalendarRunningOut", "")},
+    "the cases that lack a notice speak for the year": (
+        names("RebateOpenCasesBeyondCalendar", "RebateCalendarNextYearMissing"),
+        {("RebateOpenCasesBeyondCalendar", "")},
     ),
     "rejections speak for the quarantine": (
         names("RebateEventsRejected", "RebateQuarantineGrowing"),

@@ -348,7 +348,7 @@ async def test_every_metric_and_label_is_exported_or_recorded(
     await client.post("/v1/events", json=events, headers=BATCH)
     async with service.database.connection() as connection:
         await add_channels(connection, ["wecom"])
-    await look_ahead(service.database, service.rulebook, service.now())
+    await look_ahead(service.database, service.rules, service.now())
     async with client.get("/metrics") as response:
         known = exported(await response.text()) | recorded() | MADE_BY_PROMETHEUS
     known["ALERTS"] |= labels_of_alerts()

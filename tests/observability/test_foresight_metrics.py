@@ -67,7 +67,7 @@ async def ahead(client: Client) -> Json:
 
 async def look(service: Service) -> None:
     """Do what the service does once a minute."""
-    assert await look_ahead(service.database, service.rulebook, service.now())
+    assert await look_ahead(service.database, service.rules, service.now())
 
 
 async def test_due_cases(client: Client) -> None:

@@ -3,7 +3,6 @@
 The clock of these tests stands at Monday 2026-11-23 10:00; November 2026 has no holidays.
 """
 
-import subprocess
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -14,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_events import BATCH, ONE, Json, accepted, event
 from conftest import Client, FixedClock
+from observability_servers import check_with_promtool
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
@@ -23,6 +23,7 @@ from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.foresight import look_ahead
 from rebate_monitor.storage.tallies import compact
+from turning import recomputer
 
 Labels = tuple[tuple[str, str], ...]
 Samples = dict[tuple[str, Labels], float]
@@ -42,6 +43,10 @@ LABELS = {
     "rebate_sla_breaches_total": {"category", "city"},
     "rebate_calendar_is_workday": set(),
     "rebate_calendar_published_until_timestamp_seconds": set(),
+    "rebate_open_cases_beyond_calendar": set(),
+    "rebate_rules_version": set(),
+    "rebate_recompute_pending_cases": set(),
+    "rebate_recompute_last_progress_timestamp_seconds": set(),
     "rebate_policy_lapsed": {"policy"},
     "rebate_city_info": {"city", "name_zh", "name_en"},
     "rebate_due_cases": {"city", "workdays_ahead"},
@@ -155,13 +160,6 @@ async def values(client: Client, name: str, *labels: str) -> dict[str | tuple[st
     return found
 
 
-def check_with_promtool(promtool: str, text: str) -> subprocess.CompletedProcess[str]:
-    """Run `promtool check metrics` on an exposition."""
-    return subprocess.run(
-        [promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False
-    )
-
-
 # --- form --------------------------------------------------------------------------------------
 
 
@@ -170,7 +168,7 @@ async def test_promtool_finds_nothing_to_say(
 ) -> None:
     """Prometheus's own linter is content, with a province in the database."""
     await tell(client, PROVINCE)
-    await look_ahead(service.database, service.rulebook, service.now())
+    await look_ahead(service.database, service.rules, service.now())
     await client.post("/v1/events", json={}, headers=ONE)
 
     checked = check_with_promtool(promtool, await exposition(client))
@@ -190,7 +188,8 @@ async def test_promtool_finds_nothing_to_say_of_an_empty_database(
 async def test_names_and_labels_to_the_letter(client: Client, service: Service) -> None:
     """Every metric of the contract is there with its labels, and no other rebate_ metric."""
     await tell(client, PROVINCE)
-    await look_ahead(service.database, service.rulebook, service.now())
+    await look_ahead(service.database, service.rules, service.now())
+    await recomputer(service).begin()
     told = await samples(client, "")
 
     found: dict[str, set[str]] = {}

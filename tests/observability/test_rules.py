@@ -223,7 +223,7 @@ async def test_every_metric_and_label_in_the_rules_is_exported(
         await connection.execute("UPDATE alerting_state SET enforce_from = '2026-01-01'")
         await add_channels(connection, ["wecom"])
     await service.alerting.sweeper.sweep()
-    await look_ahead(service.database, service.rulebook, service.now())
+    await look_ahead(service.database, service.rules, service.now())
     async with client.get("/metrics") as response:
         known = exported(await response.text()) | MADE_BY_PROMETHEUS
     read = selectors()

@@ -40,11 +40,11 @@ from rebate_monitor.domain.assessment import (
     Verdict,
     assess,
     judge,
-    running_spans,
     verdict_at,
 )
 from rebate_monitor.domain.case import Case, Status
 from rebate_monitor.domain.clock import Span
+from rebate_monitor.domain.course import course_of
 from rebate_monitor.domain.event import (
     Approved,
     CaseEvent,
@@ -528,7 +528,7 @@ class TestStages:
         case, assessment = assessed(reviewed(MONDAY))
 
         assert () == assessment.stages
-        assert () == running_spans(case)
+        assert course_of(case) is None
 
     def test_running_spans(self) -> None:
         """The clock runs from acceptance to the suspension and on from the resumption."""
@@ -537,7 +537,14 @@ class TestStages:
         assert (
             Span(start=day("2024-03-04"), end=day("2024-03-06")),
             Span(start=day("2024-03-11")),
-        ) == running_spans(case)
+        ) == spans_of(case)
+
+
+def spans_of(case: Case) -> tuple[Span, ...]:
+    """Return the stretches in which the clock of an accepted case runs."""
+    course = course_of(case)
+    assert course is not None
+    return course.running_spans
 
 
 PROPERTY = settings(deadline=None, max_examples=150)

@@ -171,6 +171,21 @@ def test_due_date_of_another_year_has_its_year() -> None:
     assert "category I · due 31 December 2025 · 200 workdays over" == message(digest, EN)[4]
 
 
+def test_due_date_that_is_an_estimate_says_so() -> None:
+    """A due date in a year whose days off are not published is no promise."""
+    due = Urgent("", "I", date(2027, 1, 4), 1, provisional=True)
+    digest = replace(AT_RISK, urgent=(due,))
+
+    assert (
+        "一类 · 应于2027年1月4日办结（放假安排未公布，为估算） · 还剩1个工作日"
+        == message(digest, ZH)[4]
+    )
+    assert (
+        "category I · due 4 January 2027 (an estimate: that year's days off are not published)"
+        " · 1 workday left" == message(digest, EN)[4]
+    )
+
+
 def test_corrected_shows_examples_and_takes_the_notice_back() -> None:
     """A correction takes back what was told; it does not say that all is well."""
     zh, en = message(CORRECTED, ZH), message(CORRECTED, EN)

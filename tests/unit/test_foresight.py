@@ -45,6 +45,7 @@ from rebate_monitor.domain.foresight import (
     Queue,
     Stops,
     Sums,
+    due_beyond,
     due_by_city,
     holiday_block,
     holiday_effect,
@@ -272,11 +273,11 @@ class TestAgainstEverySingleCase:
         rows = [(c, a, open_cases(c, a)) for c, a in cases if c.status.is_open]
         tallies: Deltas = {}
         for case, assessment in cases:
-            for cell, measures in contribution(case_row(case, assessment, TIME)):
+            for cell, measures in contribution(case_row(case, assessment, TIME, 1)):
                 tallies[cell] = measures if cell not in tallies else tallies[cell].plus(measures)
 
         ahead = queue([row for _, _, row in rows], today, CALENDAR)
-        by_city = due_by_city(tallies, today, CALENDAR)
+        by_city = due_by_city(tallies, today, lambda _rules: CALENDAR)
 
         assert len(rows) == ahead.open
         assert {n: cases for n, cases in enumerate(ahead.due) if cases} == {
@@ -513,7 +514,31 @@ class TestDueByCity:
             Cell(figure=Figure.MISSED, city=CHANGSHA): Measures(cases=11),
         }
 
-        assert {(CHANGSHA, 1): 5, ("", 1): 1} == due_by_city(cells, WEDNESDAY, CALENDAR)
+        assert {(CHANGSHA, 1): 5, ("", 1): 1} == due_by_city(
+            cells, WEDNESDAY, lambda _rules: CALENDAR
+        )
+
+
+class TestDueBeyond:
+    def test_cells(self) -> None:
+        """Open cells due after the last day published by their own rules, by the day; no others."""
+        estimated = WorkCalendar([year_notice(2026), year_notice(2027, provisional=True)])
+        published = WorkCalendar([year_notice(2026), year_notice(2027)])
+        beyond, later, last = day("2027-01-04"), day("2027-01-05"), day("2026-12-31")
+        cell = Cell(figure=Figure.OPEN, city=CHANGSHA, due_on=beyond, rules=1)
+        cells: Deltas = {
+            cell: Measures(cases=3),
+            cell._replace(city=ZHUZHOU): Measures(cases=2),
+            cell._replace(due_on=later): Measures(cases=1),
+            cell._replace(rules=2): Measures(cases=5),
+            cell._replace(due_on=last): Measures(cases=7),
+            cell._replace(due_on=None): Measures(cases=9),
+            Cell(figure=Figure.MISSED, city=CHANGSHA): Measures(cases=11),
+        }
+
+        actual = due_beyond(cells, lambda rules: published if rules == 2 else estimated)
+
+        assert {beyond: 5, later: 1} == actual
 
 
 def steady(city: str | None = CHANGSHA, *, category_1_2: bool = False) -> list[Stops]:

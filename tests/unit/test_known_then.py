@@ -28,11 +28,12 @@ from rebate_monitor.domain.known_then import (
     Belief,
     KnownRules,
     Receipt,
+    RulesPart,
     history,
     received_by,
     rules_at,
 )
-from rebate_monitor.domain.policy import Policy
+from rebate_monitor.domain.policy import Policy, PolicyBook
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay, WorkCalendar
 
@@ -54,6 +55,9 @@ def at_once(event: CaseEvent) -> Receipt:
     return Receipt(received_at=event.time, event=event)
 
 
+STRICTER = replace(HUNAN, default_limit=1, limits={})
+
+
 def told(
     receipts: list[Receipt], now: str, rules: list[KnownRules] | None = None
 ) -> list[tuple[str, str, str]]:
@@ -65,9 +69,7 @@ def told(
 def cause(belief: Belief) -> str:
     if belief.events:
         return "+".join(event.event_type.removeprefix("rebate.") for event in belief.events)
-    if belief.policy:
-        return "policy"
-    return "calendar" if belief.calendar else "time"
+    return "+".join(belief.turned) or "time"
 
 
 def test_time_alone_changes_the_verdict() -> None:
@@ -138,11 +140,7 @@ def test_what_changes_nothing_is_not_told() -> None:
 
 def test_a_new_policy_is_a_cause() -> None:
     """A limit that is corrected later changes the belief from then on, and names its version."""
-    stricter = replace(HUNAN, default_limit=1, limits={})
-    rules = [
-        *RULES,
-        KnownRules(known_since=instant("2024-03-15"), rulebook=rulebook(stricter)),
-    ]
+    rules = [*RULES, KnownRules(known_since=instant("2024-03-15"), rulebook=rulebook(STRICTER))]
     receipts = [
         at_once(accepted("2024-03-04T09:00")),
         at_once(voucher_issued("2024-03-06T09:00")),
@@ -152,19 +150,17 @@ def test_a_new_policy_is_a_cause() -> None:
     assert [("03-04", "on_track", "case.accepted"), ("03-06", "met", "case.voucher_issued")] == (
         told(receipts, "2024-03-14", rules)
     )
-    assert (instant("2024-03-15"), Verdict.MISSED, stricter.version) == (
+    assert (instant("2024-03-15"), Verdict.MISSED, (RulesPart.POLICY,), STRICTER.version) == (
         beliefs[-1].known_at,
         beliefs[-1].verdict,
+        beliefs[-1].turned,
         beliefs[-1].policy,
     )
 
 
 def test_a_new_calendar_is_a_cause() -> None:
     """A day off that is announced after the fact changes the count of a stopped case."""
-    notices = dict(published_calendar().notices)
-    announced = {date(2024, 3, 6): SpecialDay(kind=DayKind.DAY_OFF, name="x")}
-    notices[2024] = replace(notices[2024], days=dict(notices[2024].days) | announced)
-    amended = WorkCalendar(notices.values())
+    amended = day_off(date(2024, 3, 6))
     rules = [
         *RULES,
         KnownRules(known_since=instant("2024-03-15"), rulebook=rulebook(calendar=amended)),
@@ -176,7 +172,107 @@ def test_a_new_calendar_is_a_cause() -> None:
     beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20")).changes
 
     assert [Verdict.MISSED, Verdict.MET] == [b.verdict for b in beliefs[-2:]]
+    assert [(), (RulesPart.CALENDAR,)] == [b.turned for b in beliefs[-2:]]
     assert amended.version == beliefs[-1].calendar
+
+
+def day_off(on: date) -> WorkCalendar:
+    notices = dict(published_calendar().notices)
+    announced = {on: SpecialDay(kind=DayKind.DAY_OFF, name="x")}
+    notices[on.year] = replace(notices[on.year], days=dict(notices[on.year].days) | announced)
+    return WorkCalendar(notices.values())
+
+
+STOPPED_LATE = [
+    at_once(accepted("2024-03-04T09:00")),
+    at_once(voucher_issued("2024-03-11T09:00")),
+]
+
+
+def test_a_policy_and_a_calendar_that_come_together_are_both_causes() -> None:
+    """A version of the rules with another policy and another calendar names both."""
+    laxer = rulebook(replace(HUNAN, default_limit=9, limits={}), day_off(date(2024, 3, 6)))
+    rules = [*RULES, KnownRules(known_since=instant("2024-03-15"), rulebook=laxer)]
+
+    assert ("03-15", "met", "policy+calendar") == told(STOPPED_LATE, "2024-03-20", rules)[-1]
+
+
+def test_a_policy_that_is_withdrawn_is_a_cause() -> None:
+    """Where an older policy judges again, or none, the policy is what changed."""
+    laxer = replace(HUNAN, id="laxer", effective_from=date(2024, 3, 1), default_limit=9, limits={})
+    before = replace(HUNAN, effective_to=date(2024, 2, 29))
+    both = Rulebook(policies=PolicyBook([before, laxer]), calendar=published_calendar())
+    older = rulebook(before)
+    none = replace(older, policies=PolicyBook([]))
+    rules = [
+        KnownRules(known_since=instant(since), rulebook=book, number=number)
+        for number, (since, book) in enumerate(
+            [("2000-01-01", both), ("2024-03-15", older), ("2024-03-16", none)], 1
+        )
+    ]
+    beliefs = history(CASE_ID, STOPPED_LATE, rules, instant("2024-03-20")).changes
+
+    assert [
+        ("03-11", "met", "case.voucher_issued"),
+        ("03-15", "missed", "policy"),
+        ("03-16", "not_applicable", "policy"),
+    ] == told(STOPPED_LATE, "2024-03-20", rules)[-3:]
+    assert [(laxer.version, 1), (before.version, 2), (None, 3)] == [
+        (belief.policy, belief.rules) for belief in beliefs[-3:]
+    ]
+
+
+def test_every_belief_names_the_rules_of_then() -> None:
+    """A change by an event or by time says by which policy and calendar it was judged, too."""
+    amended = day_off(date(2024, 3, 6))
+    rules = [
+        *RULES,
+        KnownRules(known_since=instant("2024-03-05"), rulebook=rulebook(HUNAN, amended)),
+    ]
+    beliefs = history(CASE_ID, STOPPED_LATE, rules, instant("2024-03-20")).changes
+
+    assert ["case.accepted", "time", "case.voucher_issued"] == [cause(b) for b in beliefs]
+    assert [HUNAN.version] * 3 == [b.policy for b in beliefs]
+    assert [published_calendar().version, amended.version, amended.version] == [
+        b.calendar for b in beliefs
+    ]
+
+
+def test_rules_do_not_turn_for_a_case_that_is_not_accepted() -> None:
+    """What judges a case follows from its acceptance: before it no policy does."""
+    rules = [*RULES, KnownRules(known_since=instant("2024-03-15"), rulebook=rulebook(STRICTER))]
+    receipts = [at_once(suspended("2024-03-05T09:00", SuspensionReason.HOLD))]
+    beliefs = history(CASE_ID, receipts, rules, instant("2024-03-20")).changes
+
+    assert [None] == [belief.policy for belief in beliefs]
+
+
+def test_rules_that_come_with_an_event_are_not_its_cause() -> None:
+    """An event at the very moment of other rules is what the change is put down to."""
+    rules = [
+        *RULES,
+        KnownRules(known_since=instant("2024-03-11T09:00"), rulebook=rulebook(STRICTER)),
+    ]
+
+    assert ("03-11", "missed", "case.voucher_issued") == (
+        told(STOPPED_LATE, "2024-03-20", rules)[-1]
+    )
+
+
+def test_a_long_history_may_begin_with_a_turn_of_the_rules() -> None:
+    """The first moment that is looked at has its cause, though what was before is left out."""
+    back_and_forth = [
+        at_once((suspended, resumed)[n % 2](f"2024-03-{12 + n // 24:02}T{n % 24:02}:00"))
+        for n in range(MOST_MOMENTS - 1)
+    ]
+    rules = [
+        *RULES,
+        KnownRules(known_since=instant("2024-03-11T10:00"), rulebook=rulebook(STRICTER)),
+    ]
+    receipts = [at_once(accepted("2024-03-11T09:00")), *back_and_forth]
+    told_of = history(CASE_ID, receipts, rules, instant("2024-04-01"))
+
+    assert (1, "policy") == (told_of.omitted, cause(told_of.changes[0]))
 
 
 def test_an_import_is_known_from_the_day_it_came() -> None:

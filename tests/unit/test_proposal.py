@@ -57,10 +57,10 @@ BAD: dict[str, tuple[Proposal, str]] = {
     "nothing": (Proposal(), "nothing is proposed"),
     "category": (Proposal(limits={"V": 3}), "'V' is unknown; must be one of default, I, II"),
     "limit": (Proposal(limits={"I": 0}), "I: must be from 1 to 366 workdays"),
-    "policy": (Proposal(policies=[{"id": "x"}]), "missing required field"),
+    "policy": (Proposal(policies=[{"id": "x"}]), 'policy "x": limits: is missing; must be a table'),
     "overlap": (
         Proposal(policies=[{**POLICY, "effective_from": "2024-06-01"}]),
-        "while 'hunan-2023-46' is in force",
+        'while "hunan-2023-46" is in force',
     ),
     "year": (Proposal(calendar={"year": 1900, "days": []}), "calendar: "),
     "other year": (

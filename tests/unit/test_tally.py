@@ -36,6 +36,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import (
     UNKNOWN_CATEGORY,
     Cell,
+    Change,
     Deltas,
     Figure,
     Measures,
@@ -67,6 +68,7 @@ class Row:
     breach_at: datetime | None = None
     in_time: bool | None = None
     same_day: bool | None = None
+    rules: int | None = None
 
 
 def row(case: Case, assessment: Assessment) -> Row:
@@ -403,20 +405,21 @@ def test_an_undone_breach_is_counted_where_it_was() -> None:
         (moved, {cell: Measures(cases=1)}),
         (late, {}),
     ):
-        assert expected == undone_breaches([(late, after)], day("2024-03-20"))
-    assert {} == undone_breaches([(in_time, late)], day("2024-03-20"))
+        assert expected == undone_breaches([Change(before=late, after=after)], day("2024-03-20"))
+    assert {} == undone_breaches([Change(before=in_time, after=late)], day("2024-03-20"))
 
 
 def test_an_open_breach_is_undone_from_its_day_on() -> None:
     """Before its first day past the limit there is nothing to take back."""
     running = row(*assessed(accepted(MONDAY)))
     in_time = row(*assessed(accepted(MONDAY), voucher_issued(TUESDAY)))
+    change = Change(before=running, after=in_time, cases=3)
     counts = [
-        sum(m.cases for m in undone_breaches([(running, in_time)], day(on)).values())
+        sum(m.cases for m in undone_breaches([change], day(on)).values())
         for on in ("2024-03-08", "2024-03-11")
     ]
 
-    assert [0, 1] == counts
+    assert [0, 3] == counts
 
 
 @given(st.lists(st.tuples(event_streams(), st.integers(0, 40)), min_size=1, max_size=5))
@@ -431,7 +434,8 @@ def test_breaches_ever_known_never_become_fewer(history: list[tuple[list[CaseEve
     for events, days in history:
         today += timedelta(days=days)
         fresh = row(*assessed(*events))
-        for cell, measures in undone_breaches([(stored, fresh)], today).items():
+        change = Change(before=stored, after=fresh)
+        for cell, measures in undone_breaches([change], today).items():
             undone[cell.category or "", cell.city] += measures.cases
         stored = fresh
         ever = undone + standing_breaches(stored, today)
@@ -470,8 +474,9 @@ def test_all_that_a_change_tallies() -> None:
     """The difference of the cells, and beside it what the change has undone."""
     late = row(*assessed(accepted(MONDAY), voucher_issued("2024-03-14T10:00")))
     in_time = row(*assessed(accepted(MONDAY), voucher_issued(TUESDAY)))
-    pairs = [(late, in_time)]
+    change = Change(before=late, after=in_time, cases=2)
 
-    expected = difference([late], [in_time]) | undone_breaches(pairs, day("2024-03-20"))
-    assert expected == change_of(pairs, day("2024-03-20"))
+    many = difference([late, late], [in_time, in_time])
+    expected = many | undone_breaches([change], day("2024-03-20"))
+    assert expected == change_of([change], day("2024-03-20"))
     assert Figure.UNDONE in {cell.figure for cell in expected}

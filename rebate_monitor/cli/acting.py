@@ -1,0 +1,29 @@
+"""Who a command acts for: what is kept for good names whoever did it."""
+
+import getpass
+
+import click
+
+MOST_CHARACTERS = 100
+
+
+def who_acts(told: str | None, does: str) -> str:
+    """Return the name told, or the account that runs this; `does` says what, as in `closes`."""
+    return _checked(_account(does) if told is None else told, does)
+
+
+def _account(does: str) -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # OSError since Python 3.13; a container need not name its user
+        said = f"this account has no name: say who {does} with --by NAME"
+        raise click.UsageError(said) from None
+
+
+def _checked(told: str, does: str) -> str:
+    name = told.strip()
+    if not name or not name.isprintable() or len(name) > MOST_CHARACTERS:
+        raise click.BadParameter(
+            f"must name who {does} in 1 to {MOST_CHARACTERS} characters", param_hint="--by"
+        )
+    return name
