@@ -3,12 +3,15 @@
 import asyncio
 import sys
 
-from benchmarks import by_month, clock, midnight, recompute, scrape
+from benchmarks import by_month, clock, ingest, midnight, recompute, scrape
 
-wanted = set(sys.argv[1:]) or {"clock", "scrape", "midnight", "by-month", "recompute"}
+wanted = set(sys.argv[1:]) or {"clock", "ingest", "scrape", "midnight", "by-month", "recompute"}
 if "clock" in wanted:
     print("clock: W(b) - W(a)")
     clock.run()
+if "ingest" in wanted:
+    print("\ningest: over HTTP, durable, cases folded; 4 connections with batches, 64 with events")
+    asyncio.run(ingest.run_benchmark())
 if "scrape" in wanted:
     print("\nscrape: fresh figures, rendered, by number of stored cases")
     asyncio.run(scrape.run())

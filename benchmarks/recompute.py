@@ -145,7 +145,9 @@ async def _measure(database: Database, dsn: str) -> None:
 async def _fill(database: Database) -> None:
     await _execute(database, EVENTS, CASES)
     await _execute(
-        database, "INSERT INTO rebate_case (case_id) SELECT DISTINCT case_id FROM case_event"
+        database,
+        "INSERT INTO rebate_case (case_id, events)"
+        " SELECT case_id, count(*) FROM case_event GROUP BY case_id",
     )
     await _execute(database, "VACUUM ANALYZE")
 

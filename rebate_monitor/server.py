@@ -20,10 +20,12 @@ from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.alerting.sweep import Sweeper
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.in_flight import IN_FLIGHT
+from rebate_monitor.api.keyring import Keyring
 from rebate_monitor.api.service import Service
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
+from rebate_monitor.ingest.intake import Intake
 from rebate_monitor.ingest.recompute import Recomputer
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
@@ -105,20 +107,23 @@ def compose(
         sweeper=sweeper,
         now=now,
     )
+    writer = Writer(
+        database=database,
+        rules=rules,
+        max_ahead=settings.max_ahead,
+        observe_commit=metrics.commit_seconds.observe,
+        wake=sweeper.wake,
+        clock=now,
+    )
     return Service(
         settings=settings,
         database=database,
         rules=rules,
         places=known,
         alerting=alerting,
-        writer=Writer(
-            database=database,
-            rules=rules,
-            max_ahead=settings.max_ahead,
-            observe_commit=metrics.commit_seconds.observe,
-            wake=sweeper.wake,
-            clock=now,
-        ),
+        writer=writer,
+        intake=Intake(writer),
+        keyring=Keyring(database),
         metrics=metrics,
         now=now,
     )

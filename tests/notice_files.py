@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from holiday_cn import holiday_cn
 from rebate_monitor.domain.work_calendar import YearNotice
 
 TRIAL = """
@@ -17,13 +18,10 @@ targets = { all = 4, category_1_2 = 3 }
 """
 
 
-def holiday_cn(notice: YearNotice, *papers: str) -> bytes:
-    """Write a notice as the public feed holiday-cn does."""
-    days = [
-        {"name": day.name, "date": f"{on}", "isOffDay": not day.kind.is_workday}
-        for on, day in sorted(notice.days.items())
-    ]
-    return json.dumps({"year": notice.year, "papers": papers, "days": days}).encode()
+def notice_file(notice: YearNotice, *papers: str) -> bytes:
+    """Write a notice as the public feed holiday-cn does, by other papers where these are told."""
+    told = holiday_cn(notice)
+    return json.dumps({**told, "papers": papers or told["papers"]}).encode()
 
 
 def csv_notices(notices: Iterable[YearNotice], paper: str) -> bytes:

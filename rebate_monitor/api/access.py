@@ -7,7 +7,7 @@ from aiohttp import web
 
 from rebate_monitor.api.problems import ForbiddenProblem, UnauthorizedProblem
 from rebate_monitor.api.service import SERVICE, Service
-from rebate_monitor.storage.keys import Principal, Scope, find_key
+from rebate_monitor.storage.keys import Principal, Scope
 
 ADMIN = Principal(name="REBATE_ADMIN_KEY", scopes=frozenset(Scope))
 ANONYMOUS = Principal(name="anonymous", scopes=frozenset({Scope.CASES_READ}))
@@ -74,5 +74,4 @@ async def _known(service: Service, key: str) -> Principal | None:
     told = key.encode("utf-8", "surrogatepass")
     if admin_key and hmac.compare_digest(told, admin_key.encode()):
         return ADMIN
-    async with service.database.connection() as connection:
-        return await find_key(connection, key)
+    return await service.keyring.owner(key)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import datetime
 from urllib.parse import unquote
 
 import msgspec
@@ -23,6 +24,7 @@ from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import encode, report_view, to_builtins
 from rebate_monitor.ingest.array import elements
 from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.intake import Intake, QueueFullError
 from rebate_monitor.ingest.lines import Line, lines
 from rebate_monitor.ingest.wire import JSON_ERRORS, MAX_EVENT_BYTES, is_json
 from rebate_monitor.ingest.writer import Report
@@ -81,11 +83,27 @@ def _is_strict(request: web.Request) -> bool:
     return False
 
 
-async def _take(request: web.Request, bodies: list[bytes], name: str, *, strict: bool) -> Report:
+async def _take(
+    request: web.Request, bodies: list[bytes], name: str, *, strict: bool, waits: bool = False
+) -> Report:
+    """Take events in shared commits, or in one of their own where it is all or nothing."""
     service = request.app[SERVICE]
-    report = await service.writer.take(bodies, received_from=name, now=service.now(), strict=strict)
+    now = service.now()
+    if strict:
+        report = await service.writer.take(bodies, received_from=name, now=now, strict=True)
+    else:
+        report = await _taken(service.intake, bodies, name, now, waits=waits)
     _note(report)
     return report
+
+
+async def _taken(
+    intake: Intake, bodies: list[bytes], name: str, now: datetime, *, waits: bool
+) -> Report:
+    try:
+        return await intake.take(bodies, received_from=name, now=now, waits=waits)
+    except QueueFullError as error:
+        raise UnavailableProblem(str(error)) from error
 
 
 def _note(report: Report) -> None:
@@ -124,7 +142,8 @@ async def _post_stream(request: web.Request, name: str, *, strict: bool) -> web.
 async def _take_lines(
     request: web.Request, chunk: list[Line], name: str, *, strict: bool
 ) -> Report:
-    report = await _take(request, [line.body for line in chunk], name, strict=strict)
+    bodies = [line.body for line in chunk]
+    report = await _take(request, bodies, name, strict=strict, waits=True)
     return report.placed([line.number for line in chunk])
 
 

@@ -7,7 +7,9 @@ from datetime import date, datetime
 from aiohttp import web
 
 from rebate_monitor.alerting.loops import Alerting
+from rebate_monitor.api.keyring import Keyring
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.ingest.intake import Intake
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
 from rebate_monitor.places import Places
@@ -25,6 +27,8 @@ class Service:
     rules: Rules
     places: Places
     writer: Writer
+    intake: Intake
+    keyring: Keyring
     metrics: Metrics
     alerting: Alerting
     now: Callable[[], datetime]

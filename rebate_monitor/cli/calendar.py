@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,6 @@ from rebate_monitor.ingest.rule_changes import (
     CalendarImport,
     CalendarWithdrawal,
     Draft,
-    ObjectionsError,
 )
 from rebate_monitor.metrics import windows
 from rebate_monitor.server import rules_of, utc_now
@@ -96,16 +95,7 @@ def _show_import(made: CalendarImport, draft: Draft, *, force: bool) -> None:
     if fresh:
         years = ", ".join(map(str, sorted(fresh)))
         click.echo(f"{years}: from now on as imported, whatever a later package says")
-    _object(objections_to(made, draft.before), force=force)
-
-
-def objections_to(made: CalendarImport, before: Version) -> tuple[Objection, ...]:
-    """Return what speaks against an import."""
-    try:
-        replace(made, insists=False).next(before)
-    except ObjectionsError as error:
-        return error.objections
-    return ()
+    _object(made.objections_to(draft.before), force=force)
 
 
 def _object(told: Sequence[Objection], *, force: bool) -> None:
@@ -250,7 +240,7 @@ def _check_file(file: Path) -> None:
     with session.plain_errors(), session.database_server(settings) as server:
         state = session.run(read_rule_state(settings, server, rules_of(settings)))
     show_difference(state.rulebook.calendar, made.next(state.version).rulebook.calendar)
-    told = objections_to(made, state.version)
+    told = made.objections_to(state.version)
     if told:
         raise refused(name_of(file), [objection.text for objection in told])
     click.echo(

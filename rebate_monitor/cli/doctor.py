@@ -11,6 +11,7 @@ from rich.console import Console
 from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import local_date
+from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import count_stale
 from rebate_monitor.server import configured_alerts, rules_of, utc_now
@@ -23,6 +24,7 @@ from rebate_monitor.storage.outbox import outbox_figures
 from rebate_monitor.storage.recomputes import under_way
 from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.reporting import views_are_current
+from rebate_monitor.storage.rulebooks import latest_version
 from rebate_monitor.storage.rules import Rules
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
@@ -150,6 +152,7 @@ async def _server_findings(
     if findings[-1].level is Level.FINE:
         in_force = await rules.in_force(connection)
         findings.extend(rule_findings(in_force.rulebook, utc_now()))
+        findings.append(await _rules_finding(connection, rules))
         findings.append(await _recompute_finding(connection))
         findings.append(await _view_finding(connection))
         findings.append(await _key_finding(connection))
@@ -194,6 +197,24 @@ async def _view_finding(connection: Connection) -> Finding:
 async def _key_finding(connection: Connection) -> Finding:
     count = sum(key.revoked_at is None for key in await list_keys(connection))
     return Finding(level=Level.FINE, text=f"keys: {count} in force")
+
+
+async def _rules_finding(connection: Connection, rules: Rules) -> Finding:
+    """Say whether a service that started now would publish other rules than those in force."""
+    known = await latest_version(connection)
+    if known is None:
+        return Finding(level=Level.NOTE, text="rules: none yet; the first start publishes them")
+    number, version = known
+    try:
+        is_same = version.says_the_same_as(version.laid_over(rules.own))
+    except OverlappingPoliciesError as error:
+        text = f"rules: the configuration contradicts what was applied: {error}"
+        return Finding(level=Level.WRONG, text=text)
+    if is_same:
+        return Finding(level=Level.FINE, text=f"rules: version {number} is in force")
+    text = f"rules: version {number} is in force, but the package or REBATE_CONFIG has others; "
+    text += "the next start of the service publishes them"
+    return Finding(level=Level.NOTE, text=text)
 
 
 async def _recompute_finding(connection: Connection) -> Finding:

@@ -76,6 +76,7 @@ class Assessment:
     same_day: bool | None = None
     stages: tuple[Stage, ...] = ()
     rests_until: date | None = None
+    course: Course | None = None
     clock: Clock | None = None
 
 
@@ -133,6 +134,7 @@ def assess_course(course: Course, policy: AppliedPolicy, calendar: WorkCalendar)
         same_day=counted <= policy.rules.immediate_within_workdays if stopped else None,
         stages=_stages(course, clock, calendar),
         rests_until=max(counted_on, clock.counts_from, *_days_rested_on(course, ever)),
+        course=course,
         clock=clock,
     )
 

@@ -4,17 +4,18 @@ One transaction, so a crash at any instruction leaves either all of it or nothin
 touch the same case wait for each other at its row; all others run side by side.
 """
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from rebate_monitor.domain.case import Case
 from rebate_monitor.domain.event import CaseEvent, EventType
 from rebate_monitor.domain.local_time import local_date
-from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.domain.tally import Change, change_of
+from rebate_monitor.domain.tally import Change, Deltas, change_of
 from rebate_monitor.ingest.decision import (
     Decision,
     Incoming,
@@ -39,12 +40,14 @@ from rebate_monitor.storage.case_rows import (
     write_cases,
 )
 from rebate_monitor.storage.causes import event_cause
-from rebate_monitor.storage.database import Connection, Database
+from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError
 from rebate_monitor.storage.quarantine import Refused, quarantine
 from rebate_monitor.storage.rules import Rules
 from rebate_monitor.storage.tallies import add_deltas
 
 MAX_RESULTS = 10_000
+FOLDED_AT_ONCE = 100
+"""How many cases are folded before other requests get their turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +122,23 @@ class Reception:
     is_replay: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one request brings into a shared commit: its events, from whom, and when."""
+
+    batch: Sequence[Incoming]
+    received_from: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What became of a batch, and what the cases it touched change the tallies by."""
+
+    decision: Decision
+    deltas: Deltas
+
+
 class RefusedWholeError(Exception):
     """A strict batch holds a refused event, so none of it is stored."""
 
@@ -176,6 +196,43 @@ class Writer:
         self.wake()
         return Report.of(decision.results)
 
+    async def commit(self, parts: Sequence[Part]) -> list[list[Result] | Exception]:
+        """Store the parts of several requests in one transaction; return each one's results.
+
+        What one of them brings down is told to that one alone: the others are committed without
+        it. Raises DatabaseAwayError; then nothing of any part is certain.
+        """
+        started = time.perf_counter()
+        try:
+            results = await self.database.retrying(
+                lambda connection: self._store_parts(connection, parts)
+            )
+        except DatabaseAwayError:
+            raise
+        except Exception as error:  # noqa: BLE001 - told to whoever brought it, and to no other
+            if len(parts) == 1:
+                return [error]
+            return [told for part in parts for told in await self.commit([part])]
+        self.observe_commit(time.perf_counter() - started)
+        self.wake()
+        return [*results]
+
+    async def _store_parts(
+        self, connection: Connection, parts: Sequence[Part]
+    ) -> list[list[Result]]:
+        batch = [incoming for part in parts for incoming in part.batch]
+        at = max(part.at for part in parts)
+        written = await self._write(connection, batch, Reception(received_from="", at=at))
+        decision = written.decision
+        await add_deltas(connection, written.deltas | event_deltas(decision.results))
+        told = iter(decision.results)
+        results = [list(islice(told, len(part.batch))) for part in parts]
+        refused = iter(decision.refused)
+        for part, of_part in zip(parts, results, strict=True):
+            mine = list(islice(refused, sum(result.outcome.is_refusal for result in of_part)))
+            await quarantine(connection, map(_refused, mine), part.received_from, at)
+        return results
+
     async def store(
         self, connection: Connection, batch: Sequence[Incoming], reception: Reception
     ) -> Decision:
@@ -183,6 +240,25 @@ class Writer:
 
         What a replay refuses again was counted and kept before: it is left as it is.
         """
+        written = await self._write(connection, batch, reception)
+        decision, replayed = written.decision, reception.is_replay
+        told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
+        await add_deltas(connection, written.deltas | event_deltas(told))
+        if not replayed:
+            refused = map(_refused, decision.refused)
+            await quarantine(
+                connection,
+                refused,
+                reception.received_from,
+                reception.at,
+                is_import=reception.is_import,
+            )
+        return decision
+
+    async def _write(
+        self, connection: Connection, batch: Sequence[Incoming], reception: Reception
+    ) -> _Written:
+        """Write the new events of a batch and the cases that they make."""
         case_ids = {i.decoded.event.case_id for i in batch if isinstance(i.decoded, NewEvent)}
         locked = await lock_cases(connection, case_ids)
         known_cases = [case_id for case_id, row in locked.rows.items() if row.events]
@@ -196,20 +272,7 @@ class Writer:
         await write_cases(connection, rows, reception.at, enforce_from)
         today = local_date(max(reception.at, self.clock()))  # the locks may have taken till morning
         changes = [Change(before=locked.rows[row.case_id], after=row) for row in rows]
-        deltas = change_of(changes, today)
-        replayed = reception.is_replay
-        told = [r for r in decision.results if not (replayed and r.outcome.is_refusal)]
-        await add_deltas(connection, deltas | event_deltas(told))
-        if not replayed:
-            refused = map(_refused, decision.refused)
-            await quarantine(
-                connection,
-                refused,
-                reception.received_from,
-                reception.at,
-                is_import=reception.is_import,
-            )
-        return decision
+        return _Written(decision=decision, deltas=change_of(changes, today))
 
     async def _fold(
         self,
@@ -222,26 +285,18 @@ class Writer:
         if not new_events:
             return []
         number, rulebook = await self.rules.rulebook(connection, locked.rules)
-        return fold_anew(rulebook, number, stored, new_events)
-
-
-def fold_anew(
-    rulebook: Rulebook,
-    number: int,
-    stored: Mapping[str, Sequence[StoredEvent]],
-    new_events: Iterable[NewEvent],
-) -> list[CaseRow]:
-    """Fold every case that has a new event, over all it now has, by the rules of a number."""
-    told: dict[str, list[CaseEvent]] = {}
-    for new in new_events:
-        told.setdefault(new.event.case_id, []).append(new.event)
-    rows = []
-    for case_id, events in told.items():
-        facts = [*(known.event for known in stored.get(case_id, ())), *events]
-        case, assessment = rulebook.assess(case_id, facts)
-        cause = event_cause(_telling_event(case, events))
-        rows.append(case_row(case, assessment, cause, number))
-    return rows
+        told: dict[str, list[CaseEvent]] = {}
+        for new in new_events:
+            told.setdefault(new.event.case_id, []).append(new.event)
+        rows = []
+        for case_id, events in told.items():
+            facts = [*(known.event for known in stored.get(case_id, ())), *events]
+            case, assessment = rulebook.assess(case_id, facts)
+            cause = event_cause(_telling_event(case, events))
+            rows.append(case_row(case, assessment, cause, number))
+            if len(rows) % FOLDED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return rows
 
 
 MILESTONES_ONLY = frozenset({EventType.REVIEWED, EventType.APPROVED, EventType.PAID})

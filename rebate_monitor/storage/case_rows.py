@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -10,7 +11,6 @@ from asyncpg import Record
 
 from rebate_monitor.domain.assessment import Assessment, Stage, Verdict
 from rebate_monitor.domain.case import Case, Status, Suspension
-from rebate_monitor.domain.course import course_of
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.storage.causes import Cause, encode_cause
 from rebate_monitor.storage.courses import encode_course
@@ -105,7 +105,7 @@ class CaseRow(StoredCase):
 
 def case_row(case: Case, assessment: Assessment, changed_by: Cause, rules: int) -> CaseRow:
     """Lay a case out as its row: assessed by the rules of a number, with what changed it."""
-    told, course = case.attributes, course_of(case)
+    told, course = case.attributes, assessment.course
     stopped = case.status is Status.STOPPED and case.ended_at is not None
     return CaseRow(
         case_id=case.case_id,
@@ -146,6 +146,7 @@ def case_row(case: Case, assessment: Assessment, changed_by: Cause, rules: int) 
     )
 
 
+@lru_cache(maxsize=10_000)
 def encode_stages(stages: tuple[Stage, ...]) -> bytes:
     """Encode stages for their jsonb column."""
     return _encoded(stages)
@@ -244,7 +245,7 @@ async def write_cases(
         *columns,
         [",".join(row.anomalies) for row in rows],
         [row.events for row in rows],
-        [",".join(at.isoformat() for at in row.alert_instants or ()) for row in rows],
+        [_texts(row.alert_instants or ()) for row in rows],
         [row.first_alert_at for row in rows],
         [encode_cause(row.changed_by) for row in rows],
         enforce_from,
@@ -256,6 +257,12 @@ async def write_cases(
         [row.course for row in rows],
         [row.rests_until for row in rows],
     )
+
+
+@lru_cache(maxsize=10_000)
+def _texts(instants: tuple[datetime, ...]) -> str:
+    """Write instants down as one text: an array in an array would be taken for a table."""
+    return ",".join(at.isoformat() for at in instants)
 
 
 async def case_ids_after(connection: Connection, case_id: str, limit: int) -> list[str]:

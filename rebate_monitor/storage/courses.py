@@ -10,7 +10,7 @@ from rebate_monitor.domain.clock import Span
 from rebate_monitor.domain.course import Course
 from rebate_monitor.domain.event import Category, EventType
 
-KEPT = 50_000
+KEPT = 10_000
 PREFIX = "rebate.case."
 
 
@@ -30,6 +30,7 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(_Told)
 
 
+@lru_cache(maxsize=10_000)
 def encode_course(course: Course) -> str:
     """Write a course down; equal courses give equal texts."""
     first = course.accepted_on

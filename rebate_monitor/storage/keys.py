@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +11,7 @@ from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
 ADD_KEY = statement("add_key")
-KEY_BY_DIGEST = statement("key_by_digest")
+KEYS_BY_DIGEST = statement("keys_by_digest")
 LIST_KEYS = statement("list_keys")
 REVOKE_KEY = statement("revoke_key")
 
@@ -64,12 +65,14 @@ async def create_key(
     return key_id, key
 
 
-async def find_key(connection: Connection, key: str) -> Principal | None:
-    """Return whom a key belongs to, or None for an unknown or revoked one."""
-    row = await connection.fetchrow(KEY_BY_DIGEST, key_digest(key))
-    if row is None:
-        return None
-    return Principal(name=row["name"], scopes=frozenset(map(Scope, row["scopes"])))
+async def find_keys(connection: Connection, digests: Sequence[bytes]) -> list[Principal | None]:
+    """Return whom each key belongs to by its digest; None for an unknown or revoked one."""
+    rows = await connection.fetch(KEYS_BY_DIGEST, list(set(digests)))
+    known = {
+        row["digest"]: Principal(name=row["name"], scopes=frozenset(map(Scope, row["scopes"])))
+        for row in rows
+    }
+    return [known.get(digest) for digest in digests]
 
 
 async def list_keys(connection: Connection) -> list[ApiKey]:

@@ -21,17 +21,17 @@ from amended_years import (
     spring_festival_2020_first,
 )
 from cloud_events import Json, accepted, event, ndjson
-from notice_files import TRIAL, holiday_cn
+from notice_files import TRIAL, notice_file
 from rebate_monitor.ingest.recompute import BY_EVENTS
 from service_process import call, command, environment, serving
 
 ASKED = "publish this? [y/N]: "
 WAIT_SECONDS = 60
 FILES = {
-    "2019-first.json": holiday_cn(labour_day_2019_first(), "国办发明电〔2018〕15号"),
-    "2019-amended.json": holiday_cn(labour_day_2019_amended(), "国办发明电〔2019〕3号"),
-    "2020-first.json": holiday_cn(spring_festival_2020_first(), "国办发明电〔2019〕16号"),
-    "2020-amended.json": holiday_cn(spring_festival_2020_amended(), "国办发明电〔2020〕1号"),
+    "2019-first.json": notice_file(labour_day_2019_first(), "国办发明电〔2018〕15号"),
+    "2019-amended.json": notice_file(labour_day_2019_amended(), "国办发明电〔2019〕3号"),
+    "2020-first.json": notice_file(spring_festival_2020_first(), "国办发明电〔2019〕16号"),
+    "2020-amended.json": notice_file(spring_festival_2020_amended(), "国办发明电〔2020〕1号"),
     "trial.toml": TRIAL.encode(),
 }
 

@@ -186,10 +186,11 @@ async def test_a_stream_that_the_database_leaves(server: EmbeddedPostgres) -> No
 
         async def pieces() -> AsyncIterator[bytes]:
             yield ndjson(told[:1100])
-            while (  # noqa: ASYNC110 - the first commit is seen only by asking
-                await client.get("/v1/cases/case-999")
-            ).status != 200:
-                await asyncio.sleep(0.02)
+            for number in range(980, 1000):  # of every lane: each has committed its part
+                while (  # noqa: ASYNC110 - a commit is seen only by asking
+                    await client.get(f"/v1/cases/case-{number}")
+                ).status != 200:
+                    await asyncio.sleep(0.02)
             await asyncio.to_thread(server.stop)
             yield ndjson(told[1100:])
 

@@ -17,7 +17,7 @@ from amended_years import (
 from cloud_events import accepted, event, ndjson
 from conftest import execute
 from domain_builders import day
-from notice_files import TRIAL, csv_notices, holiday_cn
+from notice_files import TRIAL, csv_notices, notice_file
 from rebate_monitor.calendar_sources import published_notices
 from rebate_monitor.cli.calendar_checks import Horizon
 from rebate_monitor.cli.doctor import Level
@@ -89,7 +89,7 @@ async def test_a_year_that_was_estimated_becomes_published(
 ) -> None:
     """Plain days of it are not listed; only what moves, and the days that the notice names."""
     year = this_year() + 5
-    (folder / "next.json").write_bytes(holiday_cn(ordinary(year)))
+    (folder / "next.json").write_bytes(notice_file(ordinary(year)))
     told = await printed(dsn, "calendar", "import", "next.json", "--yes")
     shown = await printed(dsn, "calendar", "show", str(year))
     _, version = await in_force(database)
@@ -124,7 +124,7 @@ async def test_names_alone_touch_no_case(dsn: str, folder: Path, database: Datab
     """Another paper for the same days is a version of its own, and no case is looked at."""
     before, _ = await in_force(database)
     (folder / "2026.json").write_bytes(
-        holiday_cn(published_notices()[2026], "国办发明电〔2025〕7号")
+        notice_file(published_notices()[2026], "国办发明电〔2025〕7号")
     )
     told = await printed(dsn, "calendar", "import", "2026.json", "--yes")
     again = await printed(dsn, "calendar", "import", "2026.json", "--yes")
@@ -139,7 +139,7 @@ async def test_names_alone_touch_no_case(dsn: str, folder: Path, database: Datab
 async def test_the_same_days_stand_as_imported(dsn: str, folder: Path, database: Database) -> None:
     """A year imported as the package has it is the office's own from then on."""
     notice = published_notices()[2026]
-    (folder / "2026.json").write_bytes(holiday_cn(notice, notice.notice or ""))
+    (folder / "2026.json").write_bytes(notice_file(notice, notice.notice or ""))
     told = await printed(dsn, "calendar", "import", "2026.json", "--yes")
     _, version = await in_force(database)
 
@@ -150,7 +150,7 @@ async def test_the_same_days_stand_as_imported(dsn: str, folder: Path, database:
 
 async def test_standard_input_and_a_withdrawal(dsn: str, database: Database) -> None:
     """A notice may come through a pipe; given up, the package speaks for its year again."""
-    notice = holiday_cn(labour_day_2019_first())
+    notice = notice_file(labour_day_2019_first())
     piped = await run(dsn, "calendar", "import", "-", "--force", "--yes", stdin=notice)
     imported = (await in_force(database))[1]
     told = await printed(dsn, "calendar", "withdraw", "2019", "--yes", "--by", "李华")
@@ -189,7 +189,7 @@ async def test_a_year_at_a_glance(dsn: str) -> None:
 
 async def test_every_source_is_compared(dsn: str, folder: Path) -> None:
     """What was imported and the package differ: the days are told, a second source says so, too."""
-    (folder / "2019.json").write_bytes(holiday_cn(labour_day_2019_first()))
+    (folder / "2019.json").write_bytes(notice_file(labour_day_2019_first()))
     years = [ordinary(year) for year in (this_year(), this_year() + 1)]
     (folder / "years.csv").write_bytes(csv_notices(years, "made up"))
     await printed(dsn, "calendar", "import", "2019.json", "--force", "--yes", "--by", "王小明")
@@ -362,7 +362,7 @@ name = "office"
 """
 OVERLAP = LEGAL.replace("2025-01-01", "2024-07-01")
 WRONG_NOTICE = b'{"year": 2026, "days": [{"name": "x", "date": "2027-01-01", "isOffDay": 1}]}'
-SHRUNK = holiday_cn(labour_day_2019_first())
+SHRUNK = notice_file(labour_day_2019_first())
 REFUSED = [
     (("calendar", "import", "-", "--yes"), WRONG_NOTICE, ["2 things are wrong", "days[0].date"]),
     (("calendar", "import", "-", "--yes"), b"\xff", ["standard input: 1 thing is wrong", "UTF-8"]),
@@ -371,7 +371,7 @@ REFUSED = [
     (("calendar", "check", "-"), SHRUNK, ["must not lose days"]),
     (
         ("calendar", "import", "-"),
-        holiday_cn(spring_festival_2020_first()),
+        notice_file(spring_festival_2020_first()),
         ["there is no terminal to ask on; --yes"],
     ),
     (("calendar", "withdraw", "2020", "--yes"), b"", ["2020 was not imported"]),
@@ -467,7 +467,7 @@ async def test_a_wrong_configuration_is_told(
     """One line names the file and the fault, whatever was asked for."""
     (folder / "wrong.toml").write_text("polcy = 1", "utf-8")
     config = {"REBATE_DATABASE_URL": dsn, "REBATE_CONFIG": "wrong.toml"}
-    files = {"calendar": holiday_cn(ordinary(2031)), "policy": LEGAL.encode()}
+    files = {"calendar": notice_file(ordinary(2031)), "policy": LEGAL.encode()}
     done = await asyncio.to_thread(
         CliRunner().invoke, main, arguments, env=config, input=files[arguments[0]]
     )

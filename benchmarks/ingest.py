@@ -1,0 +1,300 @@
+"""Ingest end to end over HTTP, durable, cases folded, against what PostgreSQL and aiohttp do alone.
+
+The real service runs in a process of its own, with a stored key as producers have one. Batches:
+the same events told to it in batches of 1,000 over four connections, and inserted by bare asyncpg
+into the same table. Single posts over 64 connections: against a handler that only reads the body,
+and against the same service with a transaction for each event.
+"""
+
+import asyncio
+import contextlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+import msgspec
+from aiohttp import web
+
+from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.embedded_postgres import EmbeddedPostgres
+from rebate_monitor.ingest.intake import Intake
+from rebate_monitor.ingest.wire import decode_event
+from rebate_monitor.ingest.writer import Report
+from rebate_monitor.log import configure_logging
+from rebate_monitor.server import compose, run, stop_on_signals
+from rebate_monitor.settings import Settings
+from rebate_monitor.simulation.province import Province
+from rebate_monitor.storage.case_events import APPEND_EVENTS, NewEvent
+from rebate_monitor.storage.database import Database, open_database
+from rebate_monitor.storage.keys import Scope, create_key
+from rebate_monitor.storage.upgrade import upgrade
+
+EVENTS = int(os.environ.get("INGEST_EVENTS", "60000"))
+SINGLES = int(os.environ.get("INGEST_SINGLES", "12000"))
+BATCH, CONNECTIONS, SINGLE_CONNECTIONS = 1_000, 4, 64
+ROUNDS = 3
+ONE = {"Content-Type": "application/cloudevents+json"}
+MANY = {"Content-Type": "application/cloudevents-batch+json"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the measured service is reached, and with which key."""
+
+    url: str
+    key: str
+
+
+async def run_benchmark() -> None:
+    """Print each side's rate and the ratios, the median of several rounds."""
+    with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
+        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
+        postgres = EmbeddedPostgres(Path(folder) / "data")
+        dsn = await asyncio.to_thread(postgres.start)
+        try:
+            events = _events(max(EVENTS, SINGLES))
+            await _batches(dsn, events[:EVENTS])
+            await _singles(dsn, events[:SINGLES])
+        finally:
+            await asyncio.to_thread(postgres.stop)
+
+
+def _events(count: int) -> list[bytes]:
+    """Make up a province's month: cases at every stage, in the order of time, none told twice."""
+    until = datetime.now(UTC)
+    province = Province(
+        seed=1, calendar=work_calendar(), cases_per_month=round(count / 4), dirt=0.0
+    )
+    history = province.history(until - timedelta(days=45), until)
+    told = {(event["subject"], event["source"], event["id"]): event for event in history}
+    return [msgspec.json.encode(event) for event in islice(told.values(), count)]
+
+
+async def _batches(dsn: str, events: Sequence[bytes]) -> None:
+    batches = [events[start : start + BATCH] for start in range(0, len(events), BATCH)]
+    ours, bare = list[float](), list[float]()
+    for _ in range(ROUNDS):
+        async with _fresh(dsn) as (database, address):
+            bare.append(await _bare(address, batches))
+            await _execute(database, "TRUNCATE case_event")
+            async with _service(address) as server:
+                bodies = [b"[" + b",".join(batch) + b"]" for batch in batches]
+                seconds = await _post_all(server, bodies, MANY, CONNECTIONS)
+            ours.append(len(events) / seconds)
+            await _check(database, len(events))
+    _say("batches of 1,000", "events", ours, "bare INSERT of the same events", bare)
+
+
+async def _singles(dsn: str, events: Sequence[bytes]) -> None:
+    ours, alone, reading = list[float](), list[float](), list[float]()
+    for _ in range(ROUNDS):
+        async with _reader() as server:
+            seconds = await _post_all(server, events, ONE, SINGLE_CONNECTIONS)
+            reading.append(len(events) / seconds)
+        for rates, how in ((ours, "gathered"), (alone, "alone")):
+            async with _fresh(dsn) as (database, address), _service(address, how) as server:
+                seconds = await _post_all(server, events, ONE, SINGLE_CONNECTIONS)
+                rates.append(len(events) / seconds)
+                await _check(database, len(events))
+    _say("single posts", "events", ours, "a handler that only reads the body", reading)
+    _say("single posts", "events", ours, "one transaction per event", alone)
+
+
+def _say(what: str, unit: str, ours: list[float], other: str, theirs: list[float]) -> None:
+    mine, its = statistics.median(ours), statistics.median(theirs)
+    print(
+        f"  {what}: {mine:,.0f} {unit}/s; {other} {its:,.0f}/s; ratio {mine / its:.2f}"
+        f" (rounds {', '.join(f'{a / b:.2f}' for a, b in zip(ours, theirs, strict=True))})"
+    )
+
+
+@asynccontextmanager
+async def _fresh(dsn: str) -> AsyncIterator[tuple[Database, str]]:
+    """Lend a migrated database of its own, dropped at the end."""
+    name = f"ingest_{time.monotonic_ns()}"
+    await _on(dsn, f"CREATE DATABASE {name}")
+    told = urlsplit(dsn)
+    address = f"{told.scheme}://{told.netloc}/{name}?{told.query}"
+    async with open_database(address) as database:
+        await upgrade(database)
+        yield database, address
+    await _on(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _on(dsn: str, query: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(query)
+    finally:
+        await connection.close()
+
+
+async def _execute(database: Database, query: str) -> None:
+    async with database.connection() as connection:
+        await connection.execute(query)
+
+
+async def _check(database: Database, events: int) -> None:
+    """Make sure that all of it is stored, and folded."""
+    async with database.connection() as connection:
+        stored = await connection.fetchval("SELECT count(*) FROM case_event")
+        folded = await connection.fetchval("SELECT sum(events) FROM rebate_case")
+    assert stored == folded == events, f"{stored} stored, {folded} folded of {events}"
+
+
+async def _bare(dsn: str, batches: Sequence[Sequence[bytes]]) -> float:
+    """Insert the same events by the service's own statement and nothing else; return the rate."""
+    now = datetime.now(UTC)
+    columns = [_columns(batch, now) for batch in batches]
+    pool = await asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, init=_jsonb)
+    try:
+        started = time.perf_counter()
+        await _side_by_side(
+            [partial(pool.execute, INSERT, *told, now) for told in columns], CONNECTIONS
+        )
+        return sum(map(len, batches)) / (time.perf_counter() - started)
+    finally:
+        await pool.close()
+
+
+INSERT = f"{APPEND_EVENTS} ON CONFLICT DO NOTHING"
+
+
+def _columns(batch: Sequence[bytes], now: datetime) -> list[list[Any]]:
+    told = [new for new in (decode_event(raw, now) for raw in batch) if isinstance(new, NewEvent)]
+    return [
+        [new.event.case_id for new in told],
+        [new.event.source for new in told],
+        [new.event.id for new in told],
+        [new.event.event_type for new in told],
+        [new.event.time for new in told],
+        [new.data for new in told],
+        [new.extensions for new in told],
+        [new.digest for new in told],
+    ]
+
+
+async def _jsonb(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda raw: b"\x01" + bytes(raw),
+        decoder=lambda raw: raw[1:],
+        format="binary",
+    )
+
+
+async def _post_all(
+    server: Server, bodies: Sequence[bytes], headers: dict[str, str], connections: int
+) -> float:
+    """Post every body over so many connections; return the seconds it took."""
+    told = {**headers, "Authorization": f"Bearer {server.key}"}
+    connector = aiohttp.TCPConnector(limit=connections)
+    async with aiohttp.ClientSession(headers=told, connector=connector) as session:
+
+        async def post(body: bytes) -> None:
+            async with session.post(server.url, data=body) as response:
+                assert response.status in {200, 201}, await response.text()
+                await response.read()
+
+        started = time.perf_counter()
+        await _side_by_side([partial(post, body) for body in bodies], connections)
+        return time.perf_counter() - started
+
+
+async def _side_by_side(
+    tasks: Sequence[Callable[[], Coroutine[Any, Any, Any]]], workers: int
+) -> None:
+    waiting = iter(tasks)
+
+    async def work() -> None:
+        for task in waiting:
+            await task()
+
+    await asyncio.gather(*(work() for _ in range(workers)))
+
+
+@asynccontextmanager
+async def _service(dsn: str, how: str = "gathered") -> AsyncIterator[Server]:
+    async with open_database(dsn) as database, database.connection() as connection:
+        now = datetime.now(UTC)
+        _, key = await create_key(connection, "benchmark", frozenset({Scope.EVENTS_WRITE}), now)
+    async with _process(how, dsn) as port:
+        yield Server(url=f"http://127.0.0.1:{port}/v1/events", key=key)
+
+
+@asynccontextmanager
+async def _reader() -> AsyncIterator[Server]:
+    async with _process("read") as port:
+        yield Server(url=f"http://127.0.0.1:{port}/v1/events", key="none")
+
+
+@asynccontextmanager
+async def _process(*arguments: str) -> AsyncIterator[int]:
+    """Run a server in a process of its own; yield the port it tells."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.ingest", *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        yield int(await process.stdout.readline())
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+class Alone(Intake):
+    """Takes each request in a transaction of its own, as many at once as there are connections."""
+
+    async def take(
+        self, bodies: Sequence[bytes], *, received_from: str, now: datetime, waits: bool = False
+    ) -> Report:
+        """Take one request's events."""
+        del waits  # nothing is gathered, so nothing has to wait for room
+        return await self.writer.take(bodies, received_from=received_from, now=now)
+
+
+async def _serve(dsn: str, how: str) -> None:
+    settings = Settings(database_url=dsn, port=0)
+    configure_logging("json", "error")
+    async with open_database(dsn) as database:
+        service = compose(settings, database)
+        if how == "alone":
+            service = replace(service, intake=Alone(service.writer))
+        await run(service, stop_on_signals(), lambda port: print(port, flush=True))
+
+
+async def _read() -> None:
+    async def read(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(status=201)
+
+    app = web.Application()
+    app.router.add_post("/v1/events", read)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    print(runner.addresses[0][1], flush=True)
+    await stop_on_signals().wait()
+    await runner.cleanup()
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    with contextlib.suppress(KeyboardInterrupt):
+        uvloop.run(_read() if sys.argv[1] == "read" else _serve(sys.argv[2], sys.argv[1]))
