@@ -62,6 +62,8 @@ class Database:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT_SECONDS) as connection:
                 yield connection
         except AWAY_ERRORS as error:
+            if _is_being_cancelled():  # what breaks while a cancelled statement is given up
+                raise asyncio.CancelledError from error
             raise DatabaseAwayError(_cause(error)) from error
         except NOT_MIGRATED_ERRORS as error:
             said = f"the database is not ready: {_cause(error)}, run `rebate-monitor migrate`"
@@ -125,6 +127,11 @@ async def _prepare_connection(connection: Any) -> None:  # noqa: ANN401 - asyncp
         decoder=lambda raw: raw[1:],
         format="binary",
     )
+
+
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _cause(error: BaseException) -> str:

@@ -274,8 +274,8 @@ async def test_ctrl_c_says_how_it_goes_on(office: Office, sql: "Sql[asyncpg.Reco
             printed, _ = await asyncio.to_thread(process.communicate, timeout=WAIT_SECONDS)
     resumed = office.run("recompute")
 
-    assert 130 == process.returncode
     assert "Traceback" not in printed
+    assert 130 == process.returncode, printed
     assert "interrupted; what is published stands, and nothing is lost" in printed
     assert "`rebate-monitor recompute --status` shows how far it is" in printed
     assert f"{cases} cases were looked at" in resumed

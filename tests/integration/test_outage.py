@@ -249,3 +249,23 @@ async def test_a_database_that_does_not_exist(empty_dsn: str) -> None:
 
     expected = "away: the database is not ready: InvalidCatalogNameError"
     assert (503, expected) == (status, answer["checks"]["database"])
+
+
+async def test_who_is_cancelled_is_told_nothing_of_the_database(empty_dsn: str) -> None:
+    """What breaks while a cancelled statement is given up does not hide the cancellation."""
+    is_connected = asyncio.Event()
+
+    async def work() -> None:
+        async with open_database(empty_dsn) as database, database.connection():
+            is_connected.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise OSError
+
+    task = asyncio.create_task(work())
+    await is_connected.wait()
+    task.cancel()
+    done, _ = await asyncio.wait([task])
+
+    assert {True} == {ended.cancelled() for ended in done}
