@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 ADMIN_KEY = "an-admin-key-made-up-for-tests"
 TEMPLATE = "rebate_template"
 IS_CI = os.environ.get("CI") == "true"
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in the background deaf to Ctrl-C, and so would be what tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def need(there: object, what: str) -> None:
