@@ -1,8 +1,9 @@
-"""Do work for many who ask at once: who asks while it is under way is served by the next round."""
+"""Do work for many who ask at once: who asks while it is under way is served by a later round."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Asked = TypeVar("Asked")
@@ -10,12 +11,31 @@ Answer = TypeVar("Answer")
 Work = Callable[[Sequence[Asked]], Awaitable[Sequence[Answer]]]
 
 
+@dataclass(slots=True)
+class _Lane(Generic[Asked, Answer]):
+    """Who waits in one lane, and how heavy they are together; it rests while no round is of it."""
+
+    waiting: deque[tuple[Asked, int, asyncio.Future[Answer]]] = field(default_factory=deque)
+    weight: int = 0
+    rests: bool = True
+
+    def add(self, asked: Asked, weight: int, answer: asyncio.Future[Answer]) -> None:
+        self.waiting.append((asked, weight, answer))
+        self.weight += weight
+
+    def take(self) -> tuple[Asked, asyncio.Future[Answer]]:
+        asked, weight, answer = self.waiting.popleft()
+        self.weight -= weight
+        return asked, answer
+
+
 class Gathering(Generic[Asked, Answer]):
-    """Gathers what is asked into rounds of `work`, one round at a time.
+    """Gathers what is asked into rounds of `work`, one at a time in each lane.
 
     A round begins as soon as the one before has ended, with all that waits by then, up to `most` by
-    weight and at least one; so nothing ever waits for a timer. `work` returns an answer for each
-    that is asked, in order; what it raises, all of its round are told.
+    weight and at least one; so nothing ever waits for a timer. Few who ask share one round, of
+    whatever lanes; only lanes that fill a round by themselves are served side by side. `work`
+    returns an answer for each that is asked, in order; what it raises, all of its round are told.
     """
 
     def __init__(
@@ -23,45 +43,65 @@ class Gathering(Generic[Asked, Answer]):
         work: Work[Asked, Answer],
         most: int,
         weigh: Callable[[Asked], int] = lambda _asked: 1,
+        lanes: int = 1,
     ) -> None:
         self._work, self._most, self._weigh = work, most, weigh
-        self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._lanes = [_Lane[Asked, Answer]() for _ in range(lanes)]
+        self._rounds: set[asyncio.Task[None]] = set()
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: Asked, lane: int = 0) -> Answer:
         """Ask, and wait for the round that serves it; its work goes on if the asker leaves."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((asked, answer))
-        if self._working is None:
-            self._working = asyncio.create_task(self._work_off())
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._lanes[lane].add(asked, self._weigh(asked), answer)
+        if self._lanes[lane].rests:
+            loop.call_soon(self._begin)  # with whoever asks in the same turn of the loop
         return await answer
 
-    async def _work_off(self) -> None:
-        try:
-            while self._waiting:
-                await self._round(self._next())
-        finally:
-            self._working = None
+    def _begin(self) -> None:
+        """Begin a round for whoever waits in a lane that rests."""
+        while lanes := self._next_lanes():
+            for lane in lanes:
+                lane.rests = False
+            work = asyncio.create_task(self._round(lanes, self._next(lanes)))
+            self._rounds.add(work)
+            work.add_done_callback(self._rounds.discard)
 
-    def _next(self) -> list[tuple[Asked, asyncio.Future[Answer]]]:
+    def _next_lanes(self) -> list[_Lane[Asked, Answer]]:
+        """Return a lane that fills a round, or else, where no round is under way, all that wait."""
+        waited_at = [lane for lane in self._lanes if lane.rests and lane.waiting]
+        full = [lane for lane in waited_at if lane.weight >= self._most]
+        if full or not all(lane.rests for lane in self._lanes):
+            return full[:1]
+        return waited_at
+
+    def _next(
+        self, lanes: Iterable[_Lane[Asked, Answer]]
+    ) -> list[tuple[Asked, asyncio.Future[Answer]]]:
         """Take who waits, in order, as far as one round may go."""
-        taken, weight = [self._waiting.popleft()], 0
-        weight += self._weigh(taken[0][0])
-        while self._waiting:
-            weight += self._weigh(self._waiting[0][0])
-            if weight > self._most:
-                break
-            taken.append(self._waiting.popleft())
+        taken, room = list[tuple[Asked, asyncio.Future[Answer]]](), self._most
+        for lane in lanes:
+            while lane.waiting and (not taken or lane.waiting[0][1] <= room):
+                room -= lane.waiting[0][1]
+                taken.append(lane.take())
         return taken
 
-    async def _round(self, taken: list[tuple[Asked, asyncio.Future[Answer]]]) -> None:
+    async def _round(
+        self,
+        lanes: Iterable[_Lane[Asked, Answer]],
+        taken: list[tuple[Asked, asyncio.Future[Answer]]],
+    ) -> None:
         try:
             answers = await self._work([asked for asked, _ in taken])
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             for _, answer in taken:
                 if not answer.done():
                     answer.set_exception(error)
-            return
-        for (_, answer), told in zip(taken, answers, strict=True):
-            if not answer.done():
-                answer.set_result(told)
+        else:
+            for (_, answer), told in zip(taken, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(told)
+        finally:
+            for lane in lanes:
+                lane.rests = True
+            self._begin()

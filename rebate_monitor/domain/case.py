@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 
 from rebate_monitor.domain.event import (
     KIND_RANK,
@@ -151,6 +152,8 @@ def standing_events(events: Iterable[CaseEvent]) -> tuple[list[CaseEvent], list[
     later one (by fold order), so the answer never depends on the order of arrival.
     """
     ordered = sorted(events, key=lambda event: event.fold_order)
+    if not any(event.event_type is EventType.RETRACTED for event in ordered):
+        return ordered, []
     places = {event.identity: place for place, event in enumerate(ordered)}
     gone: set[int] = set()
     anomalies = []
@@ -180,6 +183,7 @@ class _Walk:
         self.attributes = _attributes(events, start)
         self.policy = policies.on(local_date(self.accepted_at))
         self.places = _milestone_places(events, start)
+        self.stop_kind = self._find_stop_kind()
         self.end, self.status = self._find_end()
         self.suspensions: list[Suspension] = []
         self.lasting: list[int] = []  # places of the suspensions that have not ended
@@ -205,7 +209,7 @@ class _Walk:
     @property
     def milestones(self) -> tuple[Milestone, ...]:
         """The milestones in fold order, those told before acceptance dated at acceptance."""
-        places = sorted(self.places.items(), key=lambda item: (self._time(item[1]), item[1]))
+        places = sorted(self.places.items(), key=itemgetter(1))
         return tuple(Milestone(event_type=kind, at=self._time(place)) for kind, place in places)
 
     def _time(self, place: int) -> datetime:
@@ -218,12 +222,12 @@ class _Walk:
             for place, event in enumerate(self.events)
             if place > self.start and event.event_type in OTHER_ENDS
         ]
-        stop = self.places.get(self._stop_kind(), self.places.get(EventType.PAID))
+        stop = self.places.get(self.stop_kind, self.places.get(EventType.PAID))
         if stop is not None:
             ends.append((max(stop, self.start), Status.STOPPED))
         return min(ends, default=(None, Status.RUNNING), key=lambda end: end[0] or 0)
 
-    def _stop_kind(self) -> EventType:
+    def _find_stop_kind(self) -> EventType:
         """Return the milestone that stops this clock (DESIGN 3.3)."""
         approved = self.places.get(EventType.APPROVED)
         if approved is not None:
@@ -265,10 +269,10 @@ class _Walk:
 
     def _is_expected_after_stop(self, kind: EventType) -> bool:
         stopped = self.status is Status.STOPPED and self._stop_came()
-        return stopped and kind in self.places and KIND_RANK[kind] > KIND_RANK[self._stop_kind()]
+        return stopped and kind in self.places and KIND_RANK[kind] > KIND_RANK[self.stop_kind]
 
     def _stop_came(self) -> bool:
-        return self._stop_kind() in self.places
+        return self.stop_kind in self.places
 
     def _note_paid_without_stop(self, place: int) -> None:
         if place == self.end and self.status is Status.STOPPED and not self._stop_came():
@@ -313,6 +317,8 @@ def _attributes(events: Sequence[CaseEvent], start: int) -> Attributes:
     for event in events:
         if isinstance(event.data, Corrected):
             changes |= event.data.changes
+    if not changes:
+        return accepted.attributes
     return replace(accepted.attributes, **changes)  # type: ignore[arg-type] # checked at the wire
 
 

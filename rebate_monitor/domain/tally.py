@@ -78,6 +78,9 @@ class Measures(NamedTuple):
         )
 
 
+NOTHING = Measures()
+
+
 class Tallied(Protocol):
     """The columns of the stored case row that its cells are read off."""
 
@@ -168,7 +171,7 @@ def _summed(rows: Iterable[tuple[Tallied, int]]) -> Deltas:
     deltas: Deltas = {}
     for row, times in rows:
         for cell, measures in contribution(row):
-            deltas[cell] = deltas.get(cell, Measures()).plus(measures, times)
+            deltas[cell] = deltas.get(cell, NOTHING).plus(measures, times)
     return {cell: measures for cell, measures in deltas.items() if any(measures)}
 
 
@@ -198,12 +201,13 @@ def undone_breaches(changes: Iterable[Change], today: date) -> Deltas:
 
 def _breach(row: Tallied, today: date) -> tuple[str, str | None] | None:
     """Return where a case counts as a breach on a day, or None where it does not."""
-    category = row.category or UNKNOWN_CATEGORY
     if row.status is None or not row.status.is_open:
         is_breach = row.settled_verdict is Verdict.MISSED
+    elif row.settled_verdict is not None:
+        is_breach = row.settled_verdict is Verdict.BREACHED
     else:
-        is_breach = _verdict_on(_open_cell(row, category), today) is Verdict.BREACHED
-    return (category, row.city) if is_breach else None
+        is_breach = row.breach_at is not None and local_date(row.breach_at) <= today
+    return (row.category or UNKNOWN_CATEGORY, row.city) if is_breach else None
 
 
 def alert_cell(kind: AlertKind, city: str | None, *, acknowledged: bool) -> Cell:

@@ -2,7 +2,8 @@
 
 Events of one case always go through the same lane, and a lane commits one batch at a time: so
 writers of a process never wait for each other at a row, and while one lane waits for PostgreSQL
-the other decides and folds. An answer still means durable, and still names each event.
+the other decides and folds. Where little waits, one commit takes both. An answer still means
+durable, and still names each event.
 """
 
 import asyncio
@@ -36,10 +37,9 @@ class Intake:
 
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self._lanes = [
-            Gathering[Part, Told](writer.commit, MOST_A_COMMIT, lambda part: len(part.batch))
-            for _ in range(LANES)
-        ]
+        self._commits = Gathering[Part, Told](
+            writer.commit, MOST_A_COMMIT, lambda part: len(part.batch), LANES
+        )
         self._events = self._bytes = 0
         self._left = asyncio.Event()
 
@@ -71,7 +71,7 @@ class Intake:
     ) -> list[Result]:
         """Hand each lane its parts, and put the results together in the order of the request."""
         asked = [
-            self._lanes[lane].ask(Part(batch=events, received_from=received_from, at=now))
+            self._commits.ask(Part(batch=events, received_from=received_from, at=now), lane)
             for lane, events in _parts(batch)
         ]
         if len(asked) == 1:

@@ -302,11 +302,13 @@ class Writer:
 MILESTONES_ONLY = frozenset({EventType.REVIEWED, EventType.APPROVED, EventType.PAID})
 
 
-def _telling_event(case: Case, events: Iterable[CaseEvent]) -> CaseEvent:
+def _telling_event(case: Case, events: Sequence[CaseEvent]) -> CaseEvent:
     """Return which of a case's new events to name as what changed it.
 
     That is the one that ended the case, else the last that can move its clock, else the last.
     """
+    if len(events) == 1:
+        return events[0]
     ordered = sorted(events, key=lambda event: event.fold_order)
     ends = [e for e in ordered if case.ended_at is not None and e.time == case.ended_at]
     moves = [e for e in ordered if e.event_type not in MILESTONES_ONLY]

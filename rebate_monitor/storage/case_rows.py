@@ -1,6 +1,6 @@
 """The stored row of a case: what lists, figures and due instants are read from."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -28,8 +28,7 @@ NOTHING = b"[]"
 _ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredCase:
+class StoredCase(msgspec.Struct, frozen=True, kw_only=True):
     """As much of a stored row as its tallies are read off, and as a recompute compares.
 
     `stages` and `suspensions` are JSON, read only where it matters; None in a row that was written
@@ -68,7 +67,7 @@ class StoredCase:
         )
 
 
-PLAIN = sorted(set(StoredCase.__dataclass_fields__) - {"stages", "suspensions", "rules"})
+PLAIN = sorted(set(StoredCase.__struct_fields__) - {"stages", "suspensions", "rules"})
 """What a row says of its case, JSON aside; by which rules it came to say so is another matter."""
 
 
@@ -79,8 +78,7 @@ def _same(decoder: msgspec.json.Decoder[Any], mine: bytes | None, its: bytes | N
     return bool(decoder.decode(mine) == decoder.decode(its))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRow(StoredCase):
+class CaseRow(StoredCase, frozen=True, kw_only=True):
     """The whole row, as write_cases takes it."""
 
     lapsed: bool = False
@@ -95,7 +93,7 @@ class CaseRow(StoredCase):
     running_since: date | None = None
     urgent_at: datetime | None = None
     changed_by: Cause
-    anomalies: tuple[str, ...] = field(default=())
+    anomalies: tuple[str, ...] = ()
 
     @property
     def first_alert_at(self) -> datetime | None:

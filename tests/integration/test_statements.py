@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -21,6 +22,11 @@ from rebate_monitor.storage.statements import (
 )
 
 ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
+CHANGES_SESSION = re.compile(
+    r"\A\s*(SET(?! LOCAL)|RESET|LISTEN|UNLISTEN|PREPARE|DECLARE|LOAD|CREATE\s+TEMP)\b"
+    r"|\bpg_(try_)?advisory_(lock|unlock)|set_config\([^)]*false",
+    re.IGNORECASE,
+)
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=SHANGHAI)
 TODAY = NOW.date()
 CASES = 20_000
@@ -337,3 +343,25 @@ async def test_no_extension_is_needed(database: Database) -> None:
         rows = await connection.fetch("SELECT extname FROM pg_extension")
 
     assert {"plpgsql"} == {row["extname"] for row in rows}
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("SET work_mem = '1GB'", True),
+        ("SELECT pg_advisory_lock(1)", True),
+        ("SET LOCAL plan_cache_mode = force_custom_plan", False),
+        ("UPDATE x\nSET y = 1", False),
+        ("SELECT pg_try_advisory_xact_lock(1)", False),
+    ],
+)
+def test_what_changes_a_session_is_known(*, told: str, expected: bool) -> None:
+    """Settings and locks that outlive a transaction are told from those that do not."""
+    assert expected == bool(CHANGES_SESSION.search(told))
+
+
+def test_no_statement_changes_its_session() -> None:
+    """Connections go back to the pool as they are, and may be shared through pgbouncer."""
+    changing = [name for name, text in statements().items() if CHANGES_SESSION.search(text)]
+
+    assert [] == changing

@@ -73,3 +73,44 @@ async def test_who_leaves_takes_nothing_along() -> None:
     with pytest.raises(asyncio.CancelledError):
         await tasks[0]
     assert 6 == await gathering.ask(3)
+
+
+async def test_full_lanes_are_served_side_by_side() -> None:
+    """A lane that fills a round waits for no other."""
+    work = Rounds()
+    gathering = Gathering[int, int](work, most=2, lanes=2)
+    tasks = [asyncio.create_task(gathering.ask(n, lane=n % 2)) for n in (2, 4, 6, 1, 3)]
+    await asyncio.sleep(0.01)
+    begun = [list(numbers) for numbers in work.rounds]
+    work.gate.set()
+
+    assert [4, 8, 12, 2, 6] == await asyncio.gather(*tasks)
+    assert [[2, 4], [1, 3]] == begun
+    assert [6] == work.rounds[-1]
+
+
+async def test_light_lanes_share_a_round() -> None:
+    """A lane that would not fill a round waits for the one that is under way, of whatever lane."""
+    work = Rounds()
+    gathering = Gathering[int, int](work, most=9, lanes=2)
+    tasks = [asyncio.create_task(gathering.ask(1, lane=1))]
+    await asyncio.sleep(0.01)
+    tasks += [asyncio.create_task(gathering.ask(n, lane=n % 2)) for n in (2, 3, 4, 5)]
+    await asyncio.sleep(0.01)
+    begun = [list(numbers) for numbers in work.rounds]
+    work.gate.set()
+
+    assert [2, 4, 6, 8, 10] == await asyncio.gather(*tasks)
+    assert [[1]] == begun
+    assert [2, 4, 3, 5] == work.rounds[-1]
+
+
+async def test_what_fits_no_more_waits_for_the_next_round() -> None:
+    """Lanes that share a round keep to its bound together."""
+    work = Rounds()
+    work.gate.set()
+    gathering = Gathering[int, int](work, most=3, lanes=2)
+    told = await asyncio.gather(*(gathering.ask(n, lane=n % 2) for n in (2, 4, 1, 3)))
+
+    assert [4, 8, 2, 6] == told
+    assert [[2, 4, 1], [3]] == work.rounds
