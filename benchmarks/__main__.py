@@ -2,25 +2,37 @@
 
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from benchmarks import by_month, clock, ingest, midnight, recompute, scrape
+from benchmarks import by_month, clock, ingest, midnight, phases, recompute, scrape
 
-wanted = set(sys.argv[1:]) or {"clock", "ingest", "scrape", "midnight", "by-month", "recompute"}
-if "clock" in wanted:
-    print("clock: W(b) - W(a)")
-    clock.run()
-if "ingest" in wanted:
-    print("\ningest: over HTTP, durable, cases folded; 4 connections with batches, 64 with events")
-    asyncio.run(ingest.run_benchmark())
-if "scrape" in wanted:
-    print("\nscrape: fresh figures, rendered, by number of stored cases")
-    asyncio.run(scrape.run())
-if "midnight" in wanted:
-    print("\nmidnight: cases that breach in the same second")
-    asyncio.run(midnight.run_benchmark())
-if "by-month" in wanted:
-    print("\nby-month: GET /v1/performance?by=month over a million stopped cases")
-    asyncio.run(by_month.run())
-if "recompute" in wanted:
-    print("\nrecompute: every case laid down anew after a calendar change")
-    asyncio.run(recompute.run())
+BENCHMARKS: dict[str, tuple[str, Callable[[], Coroutine[Any, Any, None] | None]]] = {
+    "clock": ("W(b) - W(a)", clock.run),
+    "ingest": (
+        "over HTTP, durable, cases folded; 4 connections with batches, 64 with events",
+        ingest.run,
+    ),
+    "phases": ("where the time of ingest goes, batches of 1,000, one writer", phases.run),
+    "scrape": ("fresh figures, rendered, by number of stored cases", scrape.run),
+    "midnight": ("cases that breach in the same second", midnight.run),
+    "by-month": ("GET /v1/performance?by=month over a million stopped cases", by_month.run),
+    "recompute": ("every case laid down anew after a calendar change", recompute.run),
+}
+
+
+def run(names: list[str]) -> None:
+    """Run the benchmarks of these names, all where none is named."""
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        raise SystemExit(f"no benchmark {min(unknown)}; there are {', '.join(BENCHMARKS)}")
+    for name in names or BENCHMARKS:
+        title, work = BENCHMARKS[name]
+        print(f"\n{name}: {title}", flush=True)
+        told = work()
+        if told is not None:
+            asyncio.run(told)
+
+
+if __name__ == "__main__":
+    run(sys.argv[1:])

@@ -29,7 +29,8 @@ from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.log import configure_logging
 from rebate_monitor.places import HUNAN
-from rebate_monitor.server import compose, run, stop_on_signals
+from rebate_monitor.server import compose, stop_on_signals
+from rebate_monitor.server import run as serve
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.migrations import migrate
@@ -88,7 +89,7 @@ class Receivers:
         return web.json_response({"errcode": 0})
 
 
-async def run_benchmark() -> None:
+async def run() -> None:
     """Print the storm's figures."""
     receivers = Receivers()
     app = web.Application(client_max_size=2**26)
@@ -252,7 +253,7 @@ async def _serve(ahead: float) -> None:
         service = compose(
             settings, database, lambda: datetime.fromtimestamp(time.time() + ahead, UTC)
         )
-        await run(service, stop_on_signals(), lambda port: print(port, flush=True))
+        await serve(service, stop_on_signals(), lambda port: print(port, flush=True))
 
 
 if __name__ == "__main__":
