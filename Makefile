@@ -9,7 +9,7 @@ COVER  := --cov=rebate_monitor.domain --cov-branch --cov-fail-under=100
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench dashboards pictures clean secrets
+.PHONY: help demo test lint format bench soak dashboards pictures clean secrets
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,10 @@ format: $(VENV)/.dev ## Put the code into its format.
 
 bench: $(VENV)/.dev ## Measure both sides of each ratio and print them.
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/.dev ## Let a month pass in minutes, with all that goes wrong, and recount (DAYS, CASES, SEED, SECONDS).
+	$(BIN)/python -m soak $(if $(DAYS),--days $(DAYS)) $(if $(CASES),--cases $(CASES)) \
+	  $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
 dashboards: $(VENV)/.dev ## Make the English dashboards from the Chinese ones.
 	$(BIN)/python -m grafana.panels twin

@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from aiohttp.web import RequestPayloadError
 
 
 def configure_logging(log_format: str = "auto", level: str = "info") -> None:
@@ -28,6 +29,12 @@ def configure_logging(log_format: str = "auto", level: str = "info") -> None:
         cache_logger_on_first_use=False,
     )
     logging.getLogger("asyncio").setLevel(logging.ERROR)
+    logging.getLogger("aiohttp.server").addFilter(_is_no_sender_s_fault)
+
+
+def _is_no_sender_s_fault(record: logging.LogRecord) -> bool:
+    """Leave out a body that cannot be read: it was answered, aiohttp only finds it once more."""
+    return not (record.exc_info and isinstance(record.exc_info[1], RequestPayloadError))
 
 
 def _unchanged(

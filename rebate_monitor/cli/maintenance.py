@@ -18,7 +18,7 @@ from rebate_monitor.storage.upgrade import Upgraded, upgrade
 
 RETRY_SECONDS = 1.0
 SHOWN = 10
-COLUMNS = ("recompute", "rules", "begun", "state", "cases", "done", "changed", "due dates moved")
+COLUMNS = ("number", "rules", "begun", "state", "cases", "done", "changed", "due dates moved")
 
 
 @click.command("migrate", short_help="Bring the database to this version.")
@@ -89,7 +89,8 @@ async def _status(settings: Settings, server: session.Server) -> None:
     async with session.ready_connection(settings, server) as connection:
         known = await latest_recomputes(connection, SHOWN)
     table = plain_table(*COLUMNS)
-    table.columns[COLUMNS.index("begun")].no_wrap = True
+    for name in ("begun", "state"):
+        table.columns[COLUMNS.index(name)].no_wrap = True
     for told in known:
         begun = f"{told.started_at.astimezone(SHANGHAI):%Y-%m-%d\n%H:%M:%S}"
         cases = "?" if told.cases is None else f"{told.cases:,}"

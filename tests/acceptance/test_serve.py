@@ -50,6 +50,23 @@ async def _slow_post(session: aiohttp.ClientSession, url: str) -> int:
         return response.status
 
 
+async def test_a_body_that_cannot_be_read_is_no_fault_of_the_service(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """What is no gzip is refused, and leaves one line in the log instead of a traceback."""
+    headers = {"Content-Type": "application/x-ndjson", "Content-Encoding": "gzip"}
+    with serving(folder) as service:
+        told = await session.post(f"{service.url}/v1/events", data=b"no gzip", headers=headers)
+        service.process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(service.process.wait, 30)
+        assert service.process.stderr is not None
+        said = service.process.stderr.read()
+
+    assert told.status == 400
+    assert "request.answered" in said
+    assert "Traceback" not in said
+
+
 async def test_kill_9_loses_nothing_that_was_acknowledged(
     folder: Path, session: aiohttp.ClientSession
 ) -> None:
