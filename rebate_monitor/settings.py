@@ -30,8 +30,9 @@ class Settings:
     """What the service is told from outside.
 
     Without `database_url` an embedded PostgreSQL runs under `data_dir`. `max_ahead` is how far an
-    event's time may lie ahead of the service's clock. With `reader_password` the role that reads
-    the reporting views can log in.
+    event's time may lie ahead of the service's clock. `database_behind_pooler` says that the
+    database is reached through pgbouncer or the like, which lends a connection for a transaction.
+    With `reader_password` the role that reads the reporting views can log in.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -44,6 +45,7 @@ class Settings:
     anonymous_read: bool = False
     max_ahead: timedelta = timedelta(minutes=5)
     database_connections: int = 10
+    database_behind_pooler: bool = False
     log_format: str = "auto"
     log_level: str = "info"
 
@@ -129,6 +131,7 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
         lambda value: timedelta(seconds=_number(value, 0, 86400)),
     ),
     "DATABASE_CONNECTIONS": ("database_connections", lambda value: _number(value, 1, 1000)),
+    "DATABASE_BEHIND_POOLER": ("database_behind_pooler", _switch),
     "LOG_FORMAT": ("log_format", _choice("auto", "json", "console")),
     "LOG_LEVEL": ("log_level", _choice("debug", "info", "warning", "error")),
 }

@@ -87,6 +87,13 @@ def _binaries(version: str) -> Path | None:
 
 
 @pytest.fixture(scope="session")
+def debian_15() -> Path:
+    """Return the folder of Debian's PostgreSQL 15."""
+    need(DEBIAN_15.is_dir(), "PostgreSQL 15 (Debian's package postgresql-15)")
+    return DEBIAN_15
+
+
+@pytest.fixture(scope="session")
 def servers() -> Iterator[Servers]:
     """Start servers on demand and stop them at the end of the session."""
     made = Servers(new_folder())

@@ -44,7 +44,10 @@ def serve(host: str | None, port: int | None, data_dir: Path | None) -> None:
 async def _serve(settings: Settings, server: session.Server) -> None:
     stop = stop_on_signals()
     connections = settings.database_connections
-    async with open_database(server.dsn, max_connections=connections) as database:
+    behind_pooler = settings.database_behind_pooler
+    async with open_database(
+        server.dsn, max_connections=connections, behind_pooler=behind_pooler
+    ) as database:
         if server.embedded:
             await upgrade(database)
         service = compose(settings, database)

@@ -86,7 +86,10 @@ def database_server(settings: Settings) -> Iterator[Server]:
 async def ready_database(settings: Settings, server: Server) -> AsyncIterator[Database]:
     """Open the database; an embedded one is brought up to date, another must be."""
     connections = settings.database_connections
-    async with open_database(server.dsn, max_connections=connections) as database:
+    behind_pooler = settings.database_behind_pooler
+    async with open_database(
+        server.dsn, max_connections=connections, behind_pooler=behind_pooler
+    ) as database:
         if server.embedded:
             await upgrade(database)
         else:

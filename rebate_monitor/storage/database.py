@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from rebate_monitor.storage.hosts import Hosts
+
 if TYPE_CHECKING:
     Connection = PoolConnectionProxy[asyncpg.Record]
 else:
@@ -16,6 +18,13 @@ else:
 COMMAND_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 5.0
 DEADLOCK_RETRIES = 5
+STATEMENTS_KEPT = 100
+NAME = {"application_name": "rebate_monitor"}
+LIMITS = {
+    # A replica that vanishes in the middle of a transaction must not hold its locks.
+    "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
+    "tcp_user_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
+}
 
 T = TypeVar("T")
 Isolation = Literal["repeatable_read"] | None
@@ -60,7 +69,11 @@ class Database:
         """Lend a connection; raise DatabaseAwayError when there is none or it breaks off."""
         try:
             async with self._pool.acquire(timeout=CONNECT_TIMEOUT_SECONDS) as connection:
-                yield connection
+                try:
+                    yield connection
+                except AWAY_ERRORS:
+                    connection.terminate()  # the next one may lead to another server
+                    raise
         except AWAY_ERRORS as error:
             if _is_being_cancelled():  # what breaks while a cancelled statement is given up
                 raise asyncio.CancelledError from error
@@ -98,22 +111,26 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, *, max_connections: int = 10) -> AsyncIterator[Database]:
-    """Open a pool on a DSN and close it at the end; connects only when first used."""
+async def open_database(
+    dsn: str, *, max_connections: int = 10, behind_pooler: bool = False
+) -> AsyncIterator[Database]:
+    """Open a pool on a DSN and close it at the end; connects only when first used.
+
+    A DSN may name several servers: the one that takes writes is found each time anew. What stands
+    `behind_pooler` keeps no prepared statement and no setting of a session.
+    """
+    connect: Any = Hosts(dsn).connect  # asyncpg's stubs name each option
     pool = asyncpg.create_pool(
         dsn,
+        connect=connect,
         min_size=0,
         max_size=max_connections,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         init=_prepare_connection,
         reset=_leave_as_it_is,
-        server_settings={
-            "application_name": "rebate_monitor",
-            # A replica that vanishes in the middle of a transaction must not hold its locks.
-            "idle_in_transaction_session_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
-            "tcp_user_timeout": f"{COMMAND_TIMEOUT_SECONDS:.0f}s",
-        },
+        statement_cache_size=0 if behind_pooler else STATEMENTS_KEPT,
+        server_settings=NAME if behind_pooler else NAME | LIMITS,
     )
     async with pool:
         yield Database(pool)

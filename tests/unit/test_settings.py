@@ -44,6 +44,7 @@ def test_everything_told(tmp_path: Path) -> None:
         "REBATE_ANONYMOUS_READ": "0",
         "REBATE_MAX_AHEAD_SECONDS": "60",
         "REBATE_DATABASE_CONNECTIONS": "20",
+        "REBATE_DATABASE_BEHIND_POOLER": "1",
         "REBATE_LOG_FORMAT": "json",
         "REBATE_LOG_LEVEL": "debug",
     }
@@ -62,6 +63,7 @@ def test_everything_told(tmp_path: Path) -> None:
             config=config,
             max_ahead=timedelta(minutes=1),
             database_connections=20,
+            database_behind_pooler=True,
             log_format="json",
             log_level="debug",
         )
