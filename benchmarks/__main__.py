@@ -5,7 +5,17 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from benchmarks import by_month, clock, ingest, midnight, phases, recompute, scrape
+from benchmarks import (
+    by_month,
+    clock,
+    growth,
+    ingest,
+    midnight,
+    phases,
+    recompute,
+    replicas,
+    sizing,
+)
 
 BENCHMARKS: dict[str, tuple[str, Callable[[], Coroutine[Any, Any, None] | None]]] = {
     "clock": ("W(b) - W(a)", clock.run),
@@ -14,7 +24,9 @@ BENCHMARKS: dict[str, tuple[str, Callable[[], Coroutine[Any, Any, None] | None]]
         ingest.run,
     ),
     "phases": ("where the time of ingest goes, batches of 1,000, one writer", phases.run),
-    "scrape": ("fresh figures, rendered, by number of stored cases", scrape.run),
+    "replicas": ("one, two and four services on one PostgreSQL", replicas.run),
+    "sizing": ("what an event costs, and what a year of many cases needs", sizing.run),
+    "growth": ("what everything costs by the number of stored cases", growth.run),
     "midnight": ("cases that breach in the same second", midnight.run),
     "by-month": ("GET /v1/performance?by=month over a million stopped cases", by_month.run),
     "recompute": ("every case laid down anew after a calendar change", recompute.run),

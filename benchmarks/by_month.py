@@ -4,28 +4,23 @@ The rows are made by one statement in a PostgreSQL of the benchmark's own, sprea
 the answer is asked for over HTTP, from the request to the last byte.
 """
 
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import date
-from pathlib import Path
 
 from aiohttp.test_utils import TestClient, TestServer
 
+from benchmarks.ground import BEARER, KEY, execute, fresh_database, own_postgres
 from rebate_monitor.api.app import build_app
-from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.log import configure_logging
 from rebate_monitor.server import compose
 from rebate_monitor.settings import Settings
-from rebate_monitor.storage.database import Database, open_database
-from rebate_monitor.storage.upgrade import upgrade
+from rebate_monitor.storage.database import Database
 
 CASES = 1_000_000
 ROUNDS = 9
 FIRST, LAST = date(2023, 12, 1), date(2026, 11, 30)
-KEY = "a-key-of-the-benchmark"
 
 FILL = """
 INSERT INTO rebate_case (case_id, status, settled_verdict, normal, category, office, city,
@@ -47,26 +42,16 @@ WHERE status = 'stopped' AND normal AND stopped_on BETWEEN $1 AND $2
 async def run() -> None:
     """Print the median milliseconds of both sides, and the ratio."""
     configure_logging("json", "warning")
-    with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
-        with EmbeddedPostgres(Path(folder) / "data") as dsn:
-            async with open_database(dsn) as database:
-                await upgrade(database)
-                await _fill(database)
-                await _measure(database)
-
-
-async def _fill(database: Database) -> None:
-    async with database.connection() as connection:
-        await connection.execute(FILL, CASES, FIRST, LAST, timeout=600)
-        await connection.execute("VACUUM ANALYZE rebate_case", timeout=600)
+    async with own_postgres() as dsn, fresh_database(dsn) as (database, _):
+        await execute(database, FILL, CASES, FIRST, LAST)
+        await execute(database, "VACUUM ANALYZE rebate_case")
+        await _measure(database)
 
 
 async def _measure(database: Database) -> None:
     service = compose(Settings(admin_key=KEY), database)
-    headers = {"Authorization": f"Bearer {KEY}"}
     path = f"/v1/performance?from={FIRST}&to={LAST}&by=month"
-    async with TestClient(TestServer(build_app(service)), headers=headers) as client:
+    async with TestClient(TestServer(build_app(service)), headers=BEARER) as client:
 
         async def ours() -> None:
             async with client.get(path) as response:

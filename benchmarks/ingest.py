@@ -11,25 +11,29 @@ import contextlib
 import os
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import asyncpg
-import msgspec
 from aiohttp import web
 
-from rebate_monitor.calendar_sources import work_calendar
-from rebate_monitor.embedded_postgres import EmbeddedPostgres
+from benchmarks.ground import computed_by_postgres, execute, fresh_database, own_postgres
+from benchmarks.traffic import (
+    CONNECTIONS,
+    MANY,
+    ONE,
+    SINGLE_CONNECTIONS,
+    bodies,
+    in_batches,
+    made_up_events,
+    post_all,
+    side_by_side,
+)
 from rebate_monitor.ingest.intake import Intake
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Report
@@ -37,20 +41,16 @@ from rebate_monitor.log import configure_logging
 from rebate_monitor.server import compose, stop_on_signals
 from rebate_monitor.server import run as serve
 from rebate_monitor.settings import Settings
-from rebate_monitor.simulation.province import Province
 from rebate_monitor.storage.case_events import APPEND_EVENTS, NewEvent
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.keys import Scope, create_key
-from rebate_monitor.storage.upgrade import upgrade
 
 EVENTS = int(os.environ.get("INGEST_EVENTS", "60000"))
 SINGLES = int(os.environ.get("INGEST_SINGLES", "12000"))
 STORED = int(os.environ.get("INGEST_STORED", "20000"))
 """Events that are stored, and known to the planner, before any time is taken."""
-BATCH, CONNECTIONS, SINGLE_CONNECTIONS = 1_000, 4, 64
 ROUNDS = 3
-ONE = {"Content-Type": "application/cloudevents+json"}
-MANY = {"Content-Type": "application/cloudevents-batch+json"}
+CORES = os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -70,69 +70,44 @@ async def run() -> None:
         await _singles(dsn, stored, told[:SINGLES])
 
 
-@asynccontextmanager
-async def own_postgres() -> AsyncIterator[str]:
-    """Lend the DSN of a PostgreSQL that is there for this run alone."""
-    with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
-        postgres = EmbeddedPostgres(Path(folder) / "data")
-        try:
-            yield await asyncio.to_thread(postgres.start)
-        finally:
-            await asyncio.to_thread(postgres.stop)
-
-
-def made_up_events(count: int) -> list[bytes]:
-    """Make up a province's month: cases at every stage, in the order of time, none told twice."""
-    until = datetime.now(UTC)
-    province = Province(
-        seed=1, calendar=work_calendar(), cases_per_month=round(count / 4), dirt=0.0
-    )
-    history = province.history(until - timedelta(days=45), until)
-    told = {(event["subject"], event["source"], event["id"]): event for event in history}
-    return [msgspec.json.encode(event) for event in islice(told.values(), count)]
-
-
-def in_batches(events: Sequence[bytes]) -> list[Sequence[bytes]]:
-    """Return events in batches of as many as are measured."""
-    return [events[start : start + BATCH] for start in range(0, len(events), BATCH)]
-
-
-def _bodies(events: Sequence[bytes]) -> list[bytes]:
-    return [b"[" + b",".join(batch) + b"]" for batch in in_batches(events)]
-
-
 async def _batches(dsn: str, stored: Sequence[bytes], events: Sequence[bytes]) -> None:
-    ours, bare = list[float](), list[float]()
+    ours, bare, databases = list[float](), list[float](), list[float]()
     for _ in range(ROUNDS):
         async with fresh_database(dsn) as (database, address):
             await _bare(address, in_batches(stored))
-            await _execute(database, "VACUUM ANALYZE")
+            await execute(database, "VACUUM ANALYZE")
             bare.append(await _bare(address, in_batches(events)))
         async with fresh_database(dsn) as (database, address), _service(address) as server:
             await _store(server, database, stored)
-            seconds = await _post_all(server, _bodies(events), MANY, CONNECTIONS)
+            computed = computed_by_postgres()
+            seconds = await _post(server, bodies(events), MANY, CONNECTIONS)
+            databases.append(CORES * len(events) / (computed_by_postgres() - computed))
             ours.append(len(events) / seconds)
             await _check(database, len(stored) + len(events))
     _say("batches of 1,000", "events", ours, "bare INSERT of the same events", bare)
+    mine, its = statistics.median(databases), statistics.median(bare)
+    print(
+        f"  if the service computed nothing: PostgreSQL alone, on all {CORES} cores, would take in"
+        f" {mine:,.0f} events/s; ratio {mine / its:.2f}"
+    )
 
 
 async def _store(server: Server, database: Database, events: Sequence[bytes]) -> None:
     """Store what is there before, and let the planner know as autovacuum does each minute."""
-    await _post_all(server, _bodies(events), MANY, CONNECTIONS)
-    await _execute(database, "VACUUM ANALYZE")
+    await _post(server, bodies(events), MANY, CONNECTIONS)
+    await execute(database, "VACUUM ANALYZE")
 
 
 async def _singles(dsn: str, stored: Sequence[bytes], events: Sequence[bytes]) -> None:
     ours, alone, reading = list[float](), list[float](), list[float]()
     for _ in range(ROUNDS):
         async with _reader() as server:
-            seconds = await _post_all(server, events, ONE, SINGLE_CONNECTIONS)
+            seconds = await _post(server, events, ONE, SINGLE_CONNECTIONS)
             reading.append(len(events) / seconds)
         for rates, how in ((ours, "gathered"), (alone, "alone")):
             async with fresh_database(dsn) as (database, address), _service(address, how) as server:
                 await _store(server, database, stored)
-                seconds = await _post_all(server, events, ONE, SINGLE_CONNECTIONS)
+                seconds = await _post(server, events, ONE, SINGLE_CONNECTIONS)
                 rates.append(len(events) / seconds)
                 await _check(database, len(stored) + len(events))
     _say("single posts", "events", ours, "a handler that only reads the body", reading)
@@ -145,32 +120,6 @@ def _say(what: str, unit: str, ours: list[float], other: str, theirs: list[float
         f"  {what}: {mine:,.0f} {unit}/s; {other} {its:,.0f}/s; ratio {mine / its:.2f}"
         f" (rounds {', '.join(f'{a / b:.2f}' for a, b in zip(ours, theirs, strict=True))})"
     )
-
-
-@asynccontextmanager
-async def fresh_database(dsn: str) -> AsyncIterator[tuple[Database, str]]:
-    """Lend a migrated database of its own, dropped at the end."""
-    name = f"ingest_{time.monotonic_ns()}"
-    await _on(dsn, f"CREATE DATABASE {name}")
-    told = urlsplit(dsn)
-    address = f"{told.scheme}://{told.netloc}/{name}?{told.query}"
-    async with open_database(address) as database:
-        await upgrade(database)
-        yield database, address
-    await _on(dsn, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-async def _on(dsn: str, query: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(query)
-    finally:
-        await connection.close()
-
-
-async def _execute(database: Database, query: str) -> None:
-    async with database.connection() as connection:
-        await connection.execute(query)
 
 
 async def _check(database: Database, events: int) -> None:
@@ -188,7 +137,7 @@ async def _bare(dsn: str, batches: Sequence[Sequence[bytes]]) -> float:
     pool = await asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS, init=_jsonb)
     try:
         started = time.perf_counter()
-        await _side_by_side(
+        await side_by_side(
             [partial(pool.execute, INSERT, *told, now) for told in columns], CONNECTIONS
         )
         return sum(map(len, batches)) / (time.perf_counter() - started)
@@ -223,34 +172,12 @@ async def _jsonb(connection: asyncpg.Connection) -> None:
     )
 
 
-async def _post_all(
-    server: Server, bodies: Sequence[bytes], headers: dict[str, str], connections: int
+async def _post(
+    server: Server, told: Sequence[bytes], headers: Mapping[str, str], connections: int
 ) -> float:
-    """Post every body over so many connections; return the seconds it took."""
-    told = {**headers, "Authorization": f"Bearer {server.key}"}
-    connector = aiohttp.TCPConnector(limit=connections)
-    async with aiohttp.ClientSession(headers=told, connector=connector) as session:
-
-        async def post(body: bytes) -> None:
-            async with session.post(server.url, data=body) as response:
-                assert response.status in {200, 201}, await response.text()
-                await response.read()
-
-        started = time.perf_counter()
-        await _side_by_side([partial(post, body) for body in bodies], connections)
-        return time.perf_counter() - started
-
-
-async def _side_by_side(
-    tasks: Sequence[Callable[[], Coroutine[Any, Any, Any]]], workers: int
-) -> None:
-    waiting = iter(tasks)
-
-    async def work() -> None:
-        for task in waiting:
-            await task()
-
-    await asyncio.gather(*(work() for _ in range(workers)))
+    """Post every body with the server's key; return the seconds it took."""
+    with_key = {**headers, "Authorization": f"Bearer {server.key}"}
+    return await post_all([server.url], told, with_key, connections)
 
 
 @asynccontextmanager
@@ -259,13 +186,13 @@ async def _service(dsn: str, how: str = "gathered") -> AsyncIterator[Server]:
         now = datetime.now(UTC)
         _, key = await create_key(connection, "benchmark", frozenset({Scope.EVENTS_WRITE}), now)
     async with _process(how, dsn) as port:
-        yield Server(url=f"http://127.0.0.1:{port}/v1/events", key=key)
+        yield Server(url=f"http://127.0.0.1:{port}", key=key)
 
 
 @asynccontextmanager
 async def _reader() -> AsyncIterator[Server]:
     async with _process("read") as port:
-        yield Server(url=f"http://127.0.0.1:{port}/v1/events", key="none")
+        yield Server(url=f"http://127.0.0.1:{port}", key="none")
 
 
 @asynccontextmanager

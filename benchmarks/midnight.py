@@ -25,21 +25,19 @@ import msgspec
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from benchmarks.ground import BEARER, KEY, execute, fresh_database, own_postgres
 from rebate_monitor.domain.local_time import SHANGHAI
-from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.log import configure_logging
 from rebate_monitor.places import HUNAN
 from rebate_monitor.server import compose, stop_on_signals
 from rebate_monitor.server import run as serve
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
-from rebate_monitor.storage.migrations import migrate
 
 CASES = int(os.environ.get("MIDNIGHT_CASES", "100000"))
 BATCH = 1_000
 REQUESTS_PER_SECOND = 100
 IDLE_SECONDS = 20
-KEY = "a-key-made-up-for-this-benchmark"
 ACCEPTED = datetime(2026, 11, 23, 9, tzinfo=SHANGHAI)
 DAY_AT_RISK = datetime(2026, 11, 25, 9, tzinfo=SHANGHAI)
 EVENING = datetime(2026, 11, 26, 23, 59, 60 - IDLE_SECONDS - 5, tzinfo=SHANGHAI)
@@ -96,21 +94,14 @@ async def run() -> None:
     app.router.add_post("/hook", receivers.hook)
     app.router.add_post("/cgi-bin/webhook/send", receivers.chat)
     with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
         async with TestServer(app) as server:
             config = Path(folder) / "config.toml"
             config.write_text(CONFIG.format(url=str(server.make_url("")).rstrip("/")), "utf-8")
-            postgres = EmbeddedPostgres(Path(folder) / "data")
-            dsn = await asyncio.to_thread(postgres.start)
-            try:
-                async with open_database(dsn) as database:
-                    await _storm(database, dsn, config, receivers)
-            finally:
-                await asyncio.to_thread(postgres.stop)
+            async with own_postgres() as dsn, fresh_database(dsn) as (database, address):
+                await _storm(database, address, config, receivers)
 
 
 async def _storm(database: Database, dsn: str, config: Path, receivers: Receivers) -> None:
-    await migrate(database)
     await _fill(database, config)
     async with _service(dsn, config, DAY_AT_RISK):
         await _raised(database, DAY_AT_RISK, "at_risk")
@@ -155,8 +146,7 @@ async def _fill(database: Database, config: Path) -> None:
     for first in range(0, CASES, BATCH):
         bodies = [msgspec.json.encode(_acceptance(n)) for n in range(first, first + BATCH)]
         await service.writer.take(bodies, received_from="benchmark", now=ACCEPTED)
-    async with database.connection() as connection:
-        await connection.execute("VACUUM ANALYZE")
+    await execute(database, "VACUUM ANALYZE")
 
 
 def _acceptance(number: int) -> dict[str, Any]:
@@ -218,8 +208,7 @@ async def _told(database: Database) -> None:
 async def _latencies(url: str, meanwhile: "asyncio.Task[None]") -> list[float]:
     """Ask for cases at a steady rate until a task is done; return the seconds of each answer."""
     seconds: list[float] = []
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession(headers=BEARER) as session, asyncio.TaskGroup() as group:
         number = 0
         while not meanwhile.done():
             number += 7919

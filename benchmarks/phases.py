@@ -16,7 +16,8 @@ from inspect import iscoroutinefunction
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.ingest import fresh_database, in_batches, made_up_events, own_postgres
+from benchmarks.ground import fresh_database, own_postgres
+from benchmarks.traffic import in_batches, made_up_events
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest import intake, writer
 from rebate_monitor.server import collect_seldom, compose

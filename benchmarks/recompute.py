@@ -9,39 +9,40 @@ import asyncio
 import os
 import random
 import statistics
-import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from benchmarks.ground import (
+    BEARER,
+    execute,
+    fetchval,
+    fresh_database,
+    own_postgres,
+    serving,
+)
+from benchmarks.traffic import ONE
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay, YearNotice
-from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from rebate_monitor.ingest.dry_run import DryRun
 from rebate_monitor.ingest.recompute import fresh_row
 from rebate_monitor.ingest.rule_changes import CalendarImport, draft, publish_draft
 from rebate_monitor.policy_file import policy_book
 from rebate_monitor.storage.case_events import events_of_cases
 from rebate_monitor.storage.case_rows import stored_cases
-from rebate_monitor.storage.database import Database, open_database
+from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recomputes import Recompute, numbered, under_way
 from rebate_monitor.storage.rules import Rules
-from rebate_monitor.storage.upgrade import upgrade
 
 CASES = int(os.environ.get("RECOMPUTE_CASES", "1000000"))
 SAMPLE = 2_000
-LONG = 3_600.0
 IDLE_SECONDS = 10
 REQUESTS_PER_SECOND = 50
-KEY = "a-key-made-up-for-this-benchmark"
 TURNED = (date(2026, 4, 7), date(2026, 4, 28))
 
 EVENTS = """
@@ -98,26 +99,18 @@ class Answers:
 
 async def run() -> None:
     """Print both sides, the ratio, and what requests felt meanwhile."""
-    with tempfile.TemporaryDirectory(prefix="rebate-bench-") as folder:
-        os.chmod(folder, 0o755)  # noqa: PTH101, S103 - as root, PostgreSQL is another user
-        postgres = EmbeddedPostgres(Path(folder) / "data")
-        dsn = await asyncio.to_thread(postgres.start)
-        try:
-            async with open_database(dsn) as database:
-                await _measure(database, dsn)
-        finally:
-            await asyncio.to_thread(postgres.stop)
+    async with own_postgres() as dsn, fresh_database(dsn) as (database, address):
+        await _measure(database, address)
 
 
 async def _measure(database: Database, dsn: str) -> None:
-    await upgrade(database)
     await _fill(database)
     own = Rulebook(policies=policy_book(), calendar=work_calendar())
-    async with _service(dsn) as url:
+    async with serving(dsn) as [service]:
         first = await _finished(database, 1)
         print(f"  {first.done:,} cases laid down from their events: {_seconds(first):.1f} s")
-        await _execute(database, "VACUUM ANALYZE")
-        idle = await _asked(url, asyncio.sleep(IDLE_SECONDS))
+        await execute(database, "VACUUM ANALYZE")
+        idle = await _asked(service.url, asyncio.sleep(IDLE_SECONDS))
         notice = _turned(own.calendar.notices[2026])
         await _try(database, own, notice)
         change = CalendarImport(by="benchmark", notices=(notice,))
@@ -130,7 +123,7 @@ async def _measure(database: Database, dsn: str) -> None:
         async def wait() -> None:
             told.append(await _finished(database, published.recompute))
 
-        busy = await _asked(url, wait())
+        busy = await _asked(service.url, wait())
     await _compare(database, told[0], published.number)
     for what, one, other in (
         ("GET of a case", idle.reads, busy.reads),
@@ -143,13 +136,13 @@ async def _measure(database: Database, dsn: str) -> None:
 
 
 async def _fill(database: Database) -> None:
-    await _execute(database, EVENTS, CASES)
-    await _execute(
+    await execute(database, EVENTS, CASES)
+    await execute(
         database,
         "INSERT INTO rebate_case (case_id, events)"
         " SELECT case_id, count(*) FROM case_event GROUP BY case_id",
     )
-    await _execute(database, "VACUUM ANALYZE")
+    await execute(database, "VACUUM ANALYZE")
 
 
 async def _try(database: Database, own: Rulebook, notice: YearNotice) -> None:
@@ -167,11 +160,11 @@ async def _try(database: Database, own: Rulebook, notice: YearNotice) -> None:
 
 
 async def _compare(database: Database, told: Recompute, rules: int) -> None:
-    courses = await _fetchval(database, "SELECT count(DISTINCT course) FROM rebate_case")
+    courses = await fetchval(database, "SELECT count(DISTINCT course) FROM rebate_case")
     wrong = await _wrong_in_sample(database, rules)
-    await _execute(database, "VACUUM ANALYZE")
+    await execute(database, "VACUUM ANALYZE")
     started = time.perf_counter()
-    await _execute(database, CONSTANT)
+    await execute(database, CONSTANT)
     update, ours = time.perf_counter() - started, _seconds(told)
     print(
         f"  {told.done:,} cases of {courses:,} courses after a calendar change: {ours:.1f} s,"
@@ -205,27 +198,6 @@ def _turned(notice: YearNotice) -> YearNotice:
     return replace(notice, days={**notice.days, **off})
 
 
-@asynccontextmanager
-async def _service(dsn: str) -> AsyncIterator[str]:
-    """Run the real service; yield its address once it answers."""
-    port = random.Random().randint(20_000, 50_000)
-    environment = {
-        **os.environ,
-        "REBATE_DATABASE_URL": dsn,
-        "REBATE_ADMIN_KEY": KEY,
-        "REBATE_PORT": str(port),
-        "REBATE_LOG_LEVEL": "error",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "rebate_monitor", "serve", env=environment
-    )
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 async def _finished(database: Database, number: int) -> Recompute:
     """Wait until a recompute is finished."""
     while True:
@@ -240,8 +212,7 @@ async def _finished(database: Database, number: int) -> Recompute:
 async def _asked(url: str, meanwhile: Coroutine[Any, Any, None]) -> Answers:
     """Ask and tell the service at a steady rate until something is done."""
     answers, task = Answers(), asyncio.create_task(meanwhile)
-    headers = {"Authorization": f"Bearer {KEY}"}
-    async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as group:
+    async with aiohttp.ClientSession(headers=BEARER) as session, asyncio.TaskGroup() as group:
         number = 0
         while not task.done():
             number += 1
@@ -272,22 +243,10 @@ async def _write(session: aiohttp.ClientSession, url: str, answers: Answers) -> 
         "time": "2026-04-10T09:00:00+08:00",
         "data": {"office": "14301000000", "category": "I"},
     }
-    headers = {"Content-Type": "application/cloudevents+json"}
     started = time.perf_counter()
-    async with session.post(url, json=told, headers=headers) as response:
+    async with session.post(url, json=told, headers=ONE) as response:
         assert response.status == 201, await response.text()
     answers.writes.append(time.perf_counter() - started)
-
-
-async def _execute(database: Database, query: str, *arguments: object) -> None:
-    async with database.connection() as connection:
-        await connection.execute(query, *arguments, timeout=LONG)
-
-
-async def _fetchval(database: Database, query: str) -> int:
-    async with database.connection() as connection:
-        found: int = await connection.fetchval(query, timeout=LONG)
-    return found
 
 
 def _seconds(told: Recompute) -> float:

@@ -34,8 +34,9 @@ class Gathering(Generic[Asked, Answer]):
 
     A round begins as soon as the one before has ended, with all that waits by then, up to `most` by
     weight and at least one; so nothing ever waits for a timer. Few who ask share one round, of
-    whatever lanes; only lanes that fill a round by themselves are served side by side. `work`
-    returns an answer for each that is asked, in order; what it raises, all of its round are told.
+    whatever lanes; a lane where `enough` wait, by weight, is served beside the others: while one
+    round waits for somebody else, the next is worked at. `work` returns an answer for each that is
+    asked, in order; what it raises, all of its round are told.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class Gathering(Generic[Asked, Answer]):
         most: int,
         weigh: Callable[[Asked], int] = lambda _asked: 1,
         lanes: int = 1,
+        enough: int = 1,
     ) -> None:
-        self._work, self._most, self._weigh = work, most, weigh
+        self._work, self._most, self._weigh, self._enough = work, most, weigh, enough
         self._lanes = [_Lane[Asked, Answer]() for _ in range(lanes)]
         self._rounds: set[asyncio.Task[None]] = set()
 
@@ -68,11 +70,11 @@ class Gathering(Generic[Asked, Answer]):
             work.add_done_callback(self._rounds.discard)
 
     def _next_lanes(self) -> list[_Lane[Asked, Answer]]:
-        """Return a lane that fills a round, or else, where no round is under way, all that wait."""
+        """Return a lane where enough wait, or else, where no round is under way, all that wait."""
         waited_at = [lane for lane in self._lanes if lane.rests and lane.waiting]
-        full = [lane for lane in waited_at if lane.weight >= self._most]
-        if full or not all(lane.rests for lane in self._lanes):
-            return full[:1]
+        busy = [lane for lane in waited_at if lane.weight >= self._enough]
+        if busy or not all(lane.rests for lane in self._lanes):
+            return busy[:1]
         return waited_at
 
     def _next(

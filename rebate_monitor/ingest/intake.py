@@ -2,7 +2,7 @@
 
 Events of one case always go through the same lane, and a lane commits one batch at a time: so
 writers of a process never wait for each other at a row, and while one lane waits for PostgreSQL
-the other decides and folds. Where little waits, one commit takes both. An answer still means
+the other decides and folds. Where few wait, one commit takes both. An answer still means
 durable, and still names each event.
 """
 
@@ -18,7 +18,8 @@ from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Part, Report, Writer
 from rebate_monitor.storage.case_events import NewEvent
 
-LANES = 2
+LANES, ENOUGH = 2, 8
+"""Lanes, and how many events are worth a commit beside another."""
 MOST_A_COMMIT = 1_000
 MOST_WAITING, MOST_WAITING_BYTES = 10_000, 32 * 1024 * 1024
 """Events, and bytes of them, that may wait for their commit."""
@@ -38,7 +39,7 @@ class Intake:
     def __init__(self, writer: Writer) -> None:
         self.writer = writer
         self._commits = Gathering[Part, Told](
-            writer.commit, MOST_A_COMMIT, lambda part: len(part.batch), LANES
+            writer.commit, MOST_A_COMMIT, lambda part: len(part.batch), LANES, ENOUGH
         )
         self._events = self._bytes = 0
         self._left = asyncio.Event()

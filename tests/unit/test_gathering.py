@@ -75,10 +75,10 @@ async def test_who_leaves_takes_nothing_along() -> None:
     assert 6 == await gathering.ask(3)
 
 
-async def test_full_lanes_are_served_side_by_side() -> None:
-    """A lane that fills a round waits for no other."""
+async def test_busy_lanes_are_served_side_by_side() -> None:
+    """A lane where enough wait for a round waits for no other."""
     work = Rounds()
-    gathering = Gathering[int, int](work, most=2, lanes=2)
+    gathering = Gathering[int, int](work, most=2, lanes=2, enough=2)
     tasks = [asyncio.create_task(gathering.ask(n, lane=n % 2)) for n in (2, 4, 6, 1, 3)]
     await asyncio.sleep(0.01)
     begun = [list(numbers) for numbers in work.rounds]
@@ -90,9 +90,9 @@ async def test_full_lanes_are_served_side_by_side() -> None:
 
 
 async def test_light_lanes_share_a_round() -> None:
-    """A lane that would not fill a round waits for the one that is under way, of whatever lane."""
+    """A lane where few wait lets the round end that is under way, of whatever lane."""
     work = Rounds()
-    gathering = Gathering[int, int](work, most=9, lanes=2)
+    gathering = Gathering[int, int](work, most=9, lanes=2, enough=3)
     tasks = [asyncio.create_task(gathering.ask(1, lane=1))]
     await asyncio.sleep(0.01)
     tasks += [asyncio.create_task(gathering.ask(n, lane=n % 2)) for n in (2, 3, 4, 5)]
@@ -109,7 +109,7 @@ async def test_what_fits_no_more_waits_for_the_next_round() -> None:
     """Lanes that share a round keep to its bound together."""
     work = Rounds()
     work.gate.set()
-    gathering = Gathering[int, int](work, most=3, lanes=2)
+    gathering = Gathering[int, int](work, most=3, lanes=2, enough=3)
     told = await asyncio.gather(*(gathering.ask(n, lane=n % 2) for n in (2, 4, 1, 3)))
 
     assert [4, 8, 2, 6] == told
