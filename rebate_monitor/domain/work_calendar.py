@@ -151,8 +151,17 @@ class WorkCalendar:
         raise CalendarRangeError(day, self.first, self.last)
 
     def workdays_between(self, start: date, end: date) -> int:
-        """Return W(end) - W(start): workdays after start up to and including end."""
-        return self.workdays_through(end) - self.workdays_through(start)
+        """Return W(end) - W(start): workdays after start up to and including end.
+
+        Raises CalendarRangeError outside the calendar.
+        """
+        # Two look-ups and no call: everything is counted by this.
+        through, origin = self._through, self._origin
+        before, after = start.toordinal() - origin, end.toordinal() - origin
+        days = len(through)
+        if 0 <= before < days and 0 <= after < days:
+            return through[after] - through[before]
+        raise CalendarRangeError(end if 0 <= before < days else start, self.first, self.last)
 
     def workday_number(self, number: int) -> date:
         """Return the workday whose W is `number`; raise CalendarRangeError past the end."""

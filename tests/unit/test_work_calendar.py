@@ -318,6 +318,16 @@ class TestRange:
             raised.value.last,
         )
 
+    @pytest.mark.parametrize("outside", ["2029-12-31", "2031-01-01"])
+    @pytest.mark.parametrize("is_start", [True, False])
+    def test_counts_to_days_outside_are_refused(self, outside: str, *, is_start: bool) -> None:
+        """Whichever end lies outside is the day that the error names."""
+        inside = day("2030-06-03")
+        ends = (day(outside), inside) if is_start else (inside, day(outside))
+
+        with pytest.raises(CalendarRangeError, match=f"{outside} is outside"):
+            self.calendar.workdays_between(*ends)
+
     def test_single_day_outside_is_refused(self) -> None:
         """A day outside has no kind, no name and no notice."""
         with pytest.raises(CalendarRangeError):
