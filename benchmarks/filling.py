@@ -15,6 +15,7 @@ import msgspec
 from benchmarks.ground import execute, fetchval
 from rebate_monitor.api.service import Service
 from rebate_monitor.calendar_sources import work_calendar
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.simulation.province import Province
 from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.tallies import compact
@@ -52,7 +53,7 @@ async def fill(service: Service, size: int) -> None:
     events = province.history(until - PERIOD, until)
     started, told, number = time.perf_counter(), 0, 0
     while chunk := [msgspec.json.encode(event) for event in islice(events, CHUNK)]:
-        await service.writer.take(chunk, received_from="benchmark", now=until, is_import=True)
+        await service.writer.take(chunk, sender=Sender("benchmark"), now=until, is_import=True)
         told, number = told + len(chunk), number + 1
         if number % COMPACT_EVERY == 0:
             await compact(service.database, service.today())

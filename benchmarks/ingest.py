@@ -34,6 +34,7 @@ from benchmarks.traffic import (
     post_all,
     side_by_side,
 )
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.ingest.intake import Intake
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Report
@@ -43,13 +44,14 @@ from rebate_monitor.server import run as serve
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.case_events import APPEND_EVENTS, NewEvent
 from rebate_monitor.storage.database import Database, open_database
-from rebate_monitor.storage.keys import Scope, create_key
+from rebate_monitor.storage.keys import Grant, Scope, create_key
 
 EVENTS = int(os.environ.get("INGEST_EVENTS", "60000"))
 SINGLES = int(os.environ.get("INGEST_SINGLES", "12000"))
 STORED = int(os.environ.get("INGEST_STORED", "20000"))
 """Events that are stored, and known to the planner, before any time is taken."""
 ROUNDS = 3
+TELLS = Grant(name="benchmark", scopes=frozenset({Scope.EVENTS_WRITE}))
 CORES = os.cpu_count() or 1
 
 
@@ -184,7 +186,7 @@ async def _post(
 async def _service(dsn: str, how: str = "gathered") -> AsyncIterator[Server]:
     async with open_database(dsn) as database, database.connection() as connection:
         now = datetime.now(UTC)
-        _, key = await create_key(connection, "benchmark", frozenset({Scope.EVENTS_WRITE}), now)
+        _, key = await create_key(connection, TELLS, now)
     async with _process(how, dsn) as port:
         yield Server(url=f"http://127.0.0.1:{port}", key=key)
 
@@ -213,11 +215,11 @@ class Alone(Intake):
     """Takes each request in a transaction of its own, as many at once as there are connections."""
 
     async def take(
-        self, bodies: Sequence[bytes], *, received_from: str, now: datetime, waits: bool = False
+        self, bodies: Sequence[bytes], *, sender: Sender, now: datetime, waits: bool = False
     ) -> Report:
         """Take one request's events."""
         del waits  # nothing is gathered, so nothing has to wait for room
-        return await self.writer.take(bodies, received_from=received_from, now=now)
+        return await self.writer.take(bodies, sender=sender, now=now)
 
 
 async def _serve(dsn: str, how: str) -> None:

@@ -27,6 +27,7 @@ from aiohttp.test_utils import TestServer
 
 from benchmarks.ground import BEARER, KEY, execute, fresh_database, own_postgres
 from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.log import configure_logging
 from rebate_monitor.places import HUNAN
 from rebate_monitor.server import compose, stop_on_signals
@@ -145,7 +146,7 @@ async def _fill(database: Database, config: Path) -> None:
     service = compose(Settings(config=config), database, lambda: ACCEPTED)
     for first in range(0, CASES, BATCH):
         bodies = [msgspec.json.encode(_acceptance(n)) for n in range(first, first + BATCH)]
-        await service.writer.take(bodies, received_from="benchmark", now=ACCEPTED)
+        await service.writer.take(bodies, sender=Sender("benchmark"), now=ACCEPTED)
     await execute(database, "VACUUM ANALYZE")
 
 

@@ -20,6 +20,7 @@ from benchmarks.ground import fresh_database, own_postgres
 from benchmarks.traffic import in_batches, made_up_events
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest import intake, writer
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.server import collect_seldom, compose
 from rebate_monitor.settings import Settings
 
@@ -95,7 +96,7 @@ async def run() -> None:
 async def _write(taking: intake.Intake, batches: list[Any]) -> None:
     for batch in batches:
         now = datetime.now(UTC)
-        report = await taking.writer.take(batch, received_from="phases", now=now)
+        report = await taking.writer.take(batch, sender=Sender("phases"), now=now)
         assert report.accepted == len(batch), report
 
 

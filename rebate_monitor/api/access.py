@@ -15,15 +15,24 @@ NO_KEY = (
     "send a key as `Authorization: Bearer KEY`; "
     "an administrator makes one with `rebate-monitor keys create`"
 )
+OF_ALL_OFFICES = (
+    "this is said of all offices, and the key is bound to some: it reads their cases and alerts"
+)
 
 
-async def require(request: web.Request, scope: Scope) -> Principal:
-    """Return who asks; raise UnauthorizedProblem, ForbiddenProblem or DatabaseAwayError."""
+async def require(request: web.Request, scope: Scope, *, by_office: bool = False) -> Principal:
+    """Return who asks; raise UnauthorizedProblem, ForbiddenProblem or DatabaseAwayError.
+
+    A key that is bound to offices gets only what is answered `by_office`, for its own offices: what
+    is said of the whole province is not for it.
+    """
     principal = await _principal(request)
     if not principal.may(scope) and principal is ANONYMOUS:
         raise UnauthorizedProblem(NO_KEY)
     if not principal.may(scope):
         raise ForbiddenProblem(f"this needs a key with the scope {scope}")
+    if scope is Scope.CASES_READ and not by_office and principal.bounds.offices:
+        raise ForbiddenProblem(OF_ALL_OFFICES)
     return principal
 
 
@@ -42,7 +51,7 @@ async def _principal(request: web.Request) -> Principal:
         raise UnauthorizedProblem(NO_KEY, is_browser=is_browser)
     principal = await _known(service, key)
     if principal is None:
-        said = "this key is not known here, or it was revoked"
+        said = "this key is not known here, was revoked, or has expired"
         raise UnauthorizedProblem(said, is_browser=is_browser)
     return principal
 

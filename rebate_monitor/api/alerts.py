@@ -43,6 +43,7 @@ from rebate_monitor.api.views import (
     local_or_none,
 )
 from rebate_monitor.domain.alert import AlertKind, Resolution
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.domain.event import Category
 from rebate_monitor.domain.known_then import RulesPart
 from rebate_monitor.domain.local_time import local_date
@@ -81,7 +82,7 @@ log = structlog.get_logger()
 
 async def get_alerts(request: web.Request) -> web.Response:
     """Answer a page of alerts, the latest first."""
-    await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(
         request,
         [
@@ -99,7 +100,7 @@ async def get_alerts(request: web.Request) -> web.Response:
     )
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     before = parameter(request, "cursor", _place)
-    wanted = _filter(request)
+    wanted = _filter(request, principal.bounds)
     async with request.app[SERVICE].database.transaction(snapshot=True) as connection:
         rows = await list_alerts(connection, wanted, before, limit + 1)
         brought = await _brought(connection, rows, request.app[SERVICE])
@@ -112,7 +113,7 @@ async def get_alerts(request: web.Request) -> web.Response:
     return web.Response(body=encode(view), content_type=JSON)
 
 
-def _filter(request: web.Request) -> AlertFilter:
+def _filter(request: web.Request, bounds: Bounds) -> AlertFilter:
     acknowledged = parameter(request, "acknowledged", one_of("true", "false"))
     return AlertFilter(
         state=parameter(request, "state", one_of(*STATES)),
@@ -123,6 +124,7 @@ def _filter(request: web.Request) -> AlertFilter:
         case_id=parameter(request, "case_id", a_name(MAX_NAME)),
         since=parameter(request, "since", a_utc_instant),
         acknowledged=None if acknowledged is None else acknowledged == "true",
+        bounds=bounds,
     )
 
 
@@ -194,7 +196,7 @@ def _place(cursor: str) -> int:
 
 async def post_acknowledgement(request: web.Request) -> web.Response:
     """Keep who has taken an alert on; nobody is stepped up over them (DESIGN 7)."""
-    principal = await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     if principal is ANONYMOUS:
         raise UnauthorizedProblem(NO_KEY)
     allow_only(request, [])
@@ -203,7 +205,7 @@ async def post_acknowledgement(request: web.Request) -> web.Response:
         raise NotFoundProblem(NO_SUCH_ALERT)
     service = request.app[SERVICE]
     told = _acknowledgement(await _told(request), principal, service)
-    await _acknowledge(service, told_id, told)
+    await _acknowledge(service, told_id, told, principal.bounds)
     service.alerting.sweeper.wake()
     log.info("alert.acknowledged", alert_id=told_id, key=principal.name)
     return web.Response(status=204)
@@ -233,10 +235,12 @@ def _acknowledgement(
     return Acknowledgement(who=who, key=principal.name, note=note, at=service.now())
 
 
-async def _acknowledge(service: Service, told_id: str, told: Acknowledgement) -> None:
+async def _acknowledge(
+    service: Service, told_id: str, told: Acknowledgement, bounds: Bounds
+) -> None:
     try:
         async with service.database.transaction() as connection:
-            await acknowledge(connection, told_id, told)
+            await acknowledge(connection, told_id, told, bounds)
     except AlertGoneError:
         raise NotFoundProblem(NO_SUCH_ALERT) from None
     except AlreadyAcknowledgedError as error:
@@ -247,12 +251,12 @@ async def _acknowledge(service: Service, told_id: str, told: Acknowledgement) ->
 
 async def get_supervision(request: web.Request) -> web.Response:
     """Answer the offices with open alerts and how old their arrears are 督办."""
-    await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["city", "office"])
     service = request.app[SERVICE]
     city, office = parameter(request, "city", a_city), parameter(request, "office", an_office)
     async with service.database.transaction(snapshot=True) as connection:
-        rows = await supervised_offices(connection, city, office)
+        rows = await supervised_offices(connection, city, office, principal.bounds)
     view = SupervisionView(offices=[_office_view(service, row) for row in rows])
     return web.Response(body=encode(view), content_type=JSON)
 

@@ -35,6 +35,7 @@ from rebate_monitor.api.views import (
 )
 from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.domain.case import Case, Status, happened_by
 from rebate_monitor.domain.event import CaseEvent, Category
 from rebate_monitor.domain.known_then import KnownRules, Receipt, history, received_by, rules_at
@@ -45,7 +46,7 @@ from rebate_monitor.explaining.page import page
 from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
 from rebate_monitor.storage.case_rows import stored_cases
 from rebate_monitor.storage.database import Connection
-from rebate_monitor.storage.keys import Scope
+from rebate_monitor.storage.keys import Principal, Scope
 from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
 from rebate_monitor.storage.rulebooks import known_rules
 
@@ -56,9 +57,9 @@ NOTHING_RECEIVED = "no event of this case has been received"
 
 async def get_case(request: web.Request) -> web.Response:
     """Answer one case, as of now, of `?at=`, or as known at `?known_at=`."""
-    principal = await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["at", "known_at"])
-    asked = await _asked_case(request)
+    asked = await _asked_case(request, principal)
     sensitive = principal.may(Scope.SENSITIVE_READ)
     view = case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive)
     return web.Response(body=encode(view), content_type="application/json")
@@ -66,12 +67,16 @@ async def get_case(request: web.Request) -> web.Response:
 
 async def get_explanation(request: web.Request) -> web.Response:
     """Answer one case's count taken apart by day, in Chinese or English; a browser gets a page."""
-    await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["at", "known_at", "lang"])
     language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
-    asked = await _asked_case(request)
+    asked = await _asked_case(request, principal)
     told = Explanation(
-        case=asked.case, rulebook=asked.rulebook, now=asked.moment, language=language
+        case=asked.case,
+        rulebook=asked.rulebook,
+        now=asked.moment,
+        language=language,
+        sensitive=principal.may(Scope.SENSITIVE_READ),
     )
     if asks_for_a_page(request):
         return web.Response(text=page(told), content_type="text/html", headers=ONLY_OUR_STYLE)
@@ -80,10 +85,10 @@ async def get_explanation(request: web.Request) -> web.Response:
 
 async def get_history(request: web.Request) -> web.Response:
     """Answer how the belief about a case changed, when that became known, and why."""
-    await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, [])
     service, case_id = request.app[SERVICE], request.match_info["case_id"]
-    receipts, known = await _knowledge(service, case_id)
+    receipts, known = await _knowledge(service, case_id, principal.bounds)
     # A case can have very many events, and each is a fold of its own: not on the event loop.
     told = await asyncio.to_thread(history, case_id, receipts, known, service.now())
     view = history_view(case_id, told, known)
@@ -99,15 +104,15 @@ class _Asked:
     moment: datetime
 
 
-async def _asked_case(request: web.Request) -> _Asked:
+async def _asked_case(request: web.Request, principal: Principal) -> _Asked:
     """Fold the case of the path from what had happened, or was known, by the moments asked for."""
     service = request.app[SERVICE]
     at, known_at = (_instant_in_calendar(request, name) for name in ("at", "known_at"))
     case_id = request.match_info["case_id"]
     if known_at is None:
-        events, rulebook = await _as_stored(service, case_id)
+        events, rulebook = await _as_stored(service, case_id, principal.bounds)
     else:
-        receipts, known = await _knowledge(service, case_id)
+        receipts, known = await _knowledge(service, case_id, principal.bounds)
         events, rulebook = received_by(receipts, known_at), rules_at(known, known_at)
         if not events:
             raise NotFoundProblem("no event of this case had been received by then")
@@ -115,18 +120,22 @@ async def _asked_case(request: web.Request) -> _Asked:
     return _Asked(case=case, rulebook=rulebook, moment=at or known_at or service.now())
 
 
-async def _as_stored(service: Service, case_id: str) -> tuple[Sequence[CaseEvent], Rulebook]:
+async def _as_stored(
+    service: Service, case_id: str, bounds: Bounds
+) -> tuple[Sequence[CaseEvent], Rulebook]:
     """Read the events of a case, and the rules that its row goes by."""
     async with _reading(service, case_id) as connection:
         stored = await events_of_cases(connection, [case_id])
         rows = await stored_cases(connection, [case_id])
         in_force = await service.rules.in_force(connection)
-    if not stored:
+    if not stored or not bounds.hold_office(rows[case_id].office):
         raise NotFoundProblem(NOTHING_RECEIVED)
     return [known.event for known in stored[case_id]], in_force.of_row(rows[case_id].rules)
 
 
-async def _knowledge(service: Service, case_id: str) -> tuple[list[Receipt], list[KnownRules]]:
+async def _knowledge(
+    service: Service, case_id: str, bounds: Bounds
+) -> tuple[list[Receipt], list[KnownRules]]:
     """Read what came of a case and when, and the rules up to those that its row goes by.
 
     Later ones judge it once its turn has come: till then it is told as it was everywhere.
@@ -136,7 +145,7 @@ async def _knowledge(service: Service, case_id: str) -> tuple[list[Receipt], lis
         rows = await stored_cases(connection, [case_id])
         in_force = await service.rules.in_force(connection)
         known = await known_rules(connection, service.rules.own)
-    if not receipts:
+    if not receipts or not bounds.hold_office(rows[case_id].office):
         raise NotFoundProblem(NOTHING_RECEIVED)
     latest = max(rows[case_id].rules or 0, in_force.settled)
     return receipts, [rules for rules in known if rules.number <= latest]
@@ -161,7 +170,7 @@ def _instant_in_calendar(request: web.Request, name: str) -> datetime | None:
 
 async def list_cases(request: web.Request) -> web.Response:
     """Answer a page of cases, most urgent first."""
-    principal = await require(request, Scope.CASES_READ)
+    principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(
         request,
         ["status", "verdict", "category", "city", "office", "due_before", "limit", "cursor"],
@@ -170,11 +179,12 @@ async def list_cases(request: web.Request) -> web.Response:
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     after = parameter(request, "cursor", _place)
     sensitive = principal.may(Scope.SENSITIVE_READ)
-    view = await _page(service, _filter(request), after, limit, sensitive=sensitive)
+    wanted = _filter(request, principal.bounds)
+    view = await _page(service, wanted, after, limit, sensitive=sensitive)
     return web.Response(body=encode(view), content_type="application/json")
 
 
-def _filter(request: web.Request) -> CaseFilter:
+def _filter(request: web.Request, bounds: Bounds) -> CaseFilter:
     return CaseFilter(
         status=parameter(request, "status", one_of(*Status)),
         verdict=parameter(request, "verdict", one_of(*Verdict)),
@@ -182,6 +192,7 @@ def _filter(request: web.Request) -> CaseFilter:
         city=parameter(request, "city", a_city),
         office=parameter(request, "office", an_office),
         due_before=parameter(request, "due_before", a_date),
+        bounds=bounds,
     )
 
 

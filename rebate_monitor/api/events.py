@@ -12,9 +12,11 @@ from aiohttp import web
 from rebate_monitor.api.access import require
 from rebate_monitor.api.problems import (
     ConflictProblem,
+    ForbiddenProblem,
     InvalidProblem,
     NotJsonProblem,
     TooLargeProblem,
+    UnauthorizedProblem,
     UnavailableProblem,
     UnreadableProblem,
     UnsupportedMediaTypeProblem,
@@ -24,12 +26,13 @@ from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import encode, report_view, to_builtins
 from rebate_monitor.ingest.array import elements
 from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.ingest.intake import Intake, QueueFullError
 from rebate_monitor.ingest.lines import Line, lines
 from rebate_monitor.ingest.wire import JSON_ERRORS, MAX_EVENT_BYTES, is_json
 from rebate_monitor.ingest.writer import Report
 from rebate_monitor.storage.database import DatabaseAwayError
-from rebate_monitor.storage.keys import Scope
+from rebate_monitor.storage.keys import Principal, Scope
 
 EVENT = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -60,14 +63,14 @@ async def post_events(request: web.Request) -> web.Response:
     match request.content_type:
         case "application/cloudevents-batch+json":
             events = await _split(await _body(request))
-            return many_response(await _take(request, events, principal.name, strict=strict))
+            return many_response(await _take(request, events, principal, strict=strict))
         case "application/x-ndjson":
-            return await _post_stream(request, principal.name, strict=strict)
+            return await _post_stream(request, principal, strict=strict)
         case "application/cloudevents+json":
-            return await _post_one(request, await _body(request), principal.name, strict=strict)
+            return await _post_one(request, await _body(request), principal, strict=strict)
         case _ if "ce-specversion" in request.headers:
             body = _binary_event(request, await _body(request))
-            return await _post_one(request, body, principal.name, strict=strict)
+            return await _post_one(request, body, principal, strict=strict)
         case other:
             raise UnsupportedMediaTypeProblem(
                 f"{other[:100]}: send one of {', '.join(ACCEPTED_TYPES)}"
@@ -84,26 +87,35 @@ def _is_strict(request: web.Request) -> bool:
 
 
 async def _take(
-    request: web.Request, bodies: list[bytes], name: str, *, strict: bool, waits: bool = False
+    request: web.Request,
+    bodies: list[bytes],
+    principal: Principal,
+    *,
+    strict: bool,
+    waits: bool = False,
 ) -> Report:
     """Take events in shared commits, or in one of their own where it is all or nothing."""
     service = request.app[SERVICE]
     now = service.now()
     if strict:
-        report = await service.writer.take(bodies, received_from=name, now=now, strict=True)
+        report = await service.writer.take(bodies, sender=_sender(principal), now=now, strict=True)
     else:
-        report = await _taken(service.intake, bodies, name, now, waits=waits)
+        report = await _taken(service.intake, bodies, _sender(principal), now, waits=waits)
     _note(report)
     return report
 
 
 async def _taken(
-    intake: Intake, bodies: list[bytes], name: str, now: datetime, *, waits: bool
+    intake: Intake, bodies: list[bytes], sender: Sender, now: datetime, *, waits: bool
 ) -> Report:
     try:
-        return await intake.take(bodies, received_from=name, now=now, waits=waits)
+        return await intake.take(bodies, sender=sender, now=now, waits=waits)
     except QueueFullError as error:
         raise UnavailableProblem(str(error)) from error
+
+
+def _sender(principal: Principal) -> Sender:
+    return Sender(principal.name, principal.bounds)
 
 
 def _note(report: Report) -> None:
@@ -114,24 +126,33 @@ def _note(report: Report) -> None:
         structlog.contextvars.bind_contextvars(**{name: count})
 
 
-async def _post_one(request: web.Request, body: bytes, name: str, *, strict: bool) -> web.Response:
+async def _post_one(
+    request: web.Request, body: bytes, principal: Principal, *, strict: bool
+) -> web.Response:
     if len(body) > MAX_EVENT_BYTES:
         raise TooLargeProblem(f"{len(body)} bytes: one event has up to {MAX_EVENT_BYTES}")
     if not is_json(body):
         raise NotJsonProblem("the body must be one CloudEvents event as JSON, encoded in UTF-8")
-    return one_response(await _take(request, [body], name, strict=strict))
+    return one_response(await _take(request, [body], principal, strict=strict))
 
 
-async def _post_stream(request: web.Request, name: str, *, strict: bool) -> web.Response:
-    """Take a stream in commits of its own; all or nothing only within the bounds of a batch."""
+async def _post_stream(request: web.Request, principal: Principal, *, strict: bool) -> web.Response:
+    """Take a stream in commits of its own; all or nothing only within the bounds of a batch.
+
+    A stream may take hours, so its key is looked at again before each commit.
+    """
     if strict:
         whole = _all_lines(await _body(request))
         _check_count(len(whole))
-        return many_response(await _take_lines(request, whole, name, strict=True))
+        return many_response(await _take_lines(request, whole, principal, strict=True))
     report = Report()
     try:
         async for chunk in _chunks(lines(request.content.iter_any())):
-            report = report.plus(await _take_lines(request, chunk, name, strict=False))
+            principal = await require(request, Scope.EVENTS_WRITE)
+            report = report.plus(await _take_lines(request, chunk, principal, strict=False))
+    except (UnauthorizedProblem, ForbiddenProblem) as problem:
+        problem.members |= to_builtins(report_view(report))
+        raise
     except DatabaseAwayError as error:
         raise UnavailableProblem(STREAM_BROKE, **to_builtins(report_view(report))) from error
     except web.RequestPayloadError as error:
@@ -140,10 +161,10 @@ async def _post_stream(request: web.Request, name: str, *, strict: bool) -> web.
 
 
 async def _take_lines(
-    request: web.Request, chunk: list[Line], name: str, *, strict: bool
+    request: web.Request, chunk: list[Line], principal: Principal, *, strict: bool
 ) -> Report:
     bodies = [line.body for line in chunk]
-    report = await _take(request, bodies, name, strict=strict, waits=True)
+    report = await _take(request, bodies, principal, strict=strict, waits=True)
     return report.placed([line.number for line in chunk])
 
 

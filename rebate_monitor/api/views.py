@@ -10,8 +10,14 @@ from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.alert import AlertKind, Resolution
 from rebate_monitor.domain.assessment import Assessment, Stage, judge
 from rebate_monitor.domain.assessment import Verdict as VerdictName
-from rebate_monitor.domain.case import Anomaly, Case, Status
-from rebate_monitor.domain.event import CaseEvent, Category, RebateType, SuspensionReason
+from rebate_monitor.domain.case import Anomaly, Case, Status, Suspension
+from rebate_monitor.domain.event import (
+    CONFIDENTIAL_REASONS,
+    CaseEvent,
+    Category,
+    RebateType,
+    SuspensionReason,
+)
 from rebate_monitor.domain.explanation import Because
 from rebate_monitor.domain.known_then import Belief, History, KnownRules, RulesPart
 from rebate_monitor.domain.local_time import SHANGHAI
@@ -55,9 +61,12 @@ class StageView(msgspec.Struct, kw_only=True):
 
 
 class SuspensionView(msgspec.Struct, kw_only=True):
-    """A suspension; `to` is null while it lasts."""
+    """A suspension; `to` is null while it lasts.
 
-    reason: SuspensionReason
+    The reasons `correspondence` and `hold` are null without the scope `sensitive:read`.
+    """
+
+    reason: SuspensionReason | None
     from_: datetime = msgspec.field(name="from")
     to: datetime | None
 
@@ -410,10 +419,16 @@ def case_view(
     return CaseView(
         **told,
         stages=[_stage(stage) for stage in assessment.stages],
-        suspensions=[
-            SuspensionView(reason=s.reason, from_=local(s.start), to=local_or_none(s.end))
-            for s in case.suspensions
-        ],
+        suspensions=[_suspension(told, sensitive=sensitive) for told in case.suspensions],
+    )
+
+
+def _suspension(told: Suspension, *, sensitive: bool) -> SuspensionView:
+    withheld = told.reason in CONFIDENTIAL_REASONS and not sensitive
+    return SuspensionView(
+        reason=None if withheld else told.reason,
+        from_=local(told.start),
+        to=local_or_none(told.end),
     )
 
 

@@ -64,7 +64,9 @@ async def _explanation(
         raise click.ClickException(said)
     events = [known.event for known in stored]
     case = rules.fold(case_id, happened_by(events, at) if at else events)
-    return Explanation(case=case, rulebook=rules, now=at or utc_now(), language=language)
+    return Explanation(
+        case=case, rulebook=rules, now=at or utc_now(), language=language, sensitive=True
+    )
 
 
 def _table(told: Explanation) -> Table:

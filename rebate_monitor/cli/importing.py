@@ -23,6 +23,7 @@ from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.standing import Period
 from rebate_monitor.ingest.csv_rows import CsvDefaults, CsvHeaderError, check_header, csv_events
 from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.ingest.writer import Report, Writer
 from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
@@ -168,7 +169,7 @@ async def _take(
 ) -> tuple[Report, Reasons]:
     report, reasons, number = Report(), Reasons(), 1
     for chunk in _chunks(bodies):
-        taken = await writer.take(chunk, received_from=name, now=utc_now(), is_import=True)
+        taken = await writer.take(chunk, sender=Sender(name), now=utc_now(), is_import=True)
         reasons.add(taken, number)
         report, number = report.plus(taken), number + len(chunk)
         advance()

@@ -1,19 +1,88 @@
-"""`rebate-monitor keys`: make, list and revoke keys."""
+"""`rebate-monitor keys`: make, bind, rotate, list and revoke keys."""
+
+import re
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from rebate_monitor.cli import session
+from rebate_monitor.domain.bounds import ANY_END, OFFICE_DIGITS, Bounds, shown_office
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.server import utc_now
-from rebate_monitor.settings import Settings
-from rebate_monitor.storage.keys import ApiKey, Scope, create_key, list_keys, revoke_key
+from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.keys import (
+    ApiKey,
+    Grant,
+    KeyState,
+    Scope,
+    bind_key,
+    create_key,
+    list_keys,
+    revoke_key,
+    rotate_key,
+)
+
+MAX_SOURCE, MAX_DAYS, MAX_GRACE_HOURS = 200, 3650, 24 * 90
+GRACE_HOURS = 24
+OFFICES = re.compile(rf"1\d{{0,{OFFICE_DIGITS - 1}}}", re.ASCII)
+
+T = TypeVar("T")
 
 
-@click.group(short_help="Make, list and revoke keys.")
+class SourceParam(click.ParamType[str]):
+    """A CloudEvents source, with a `*` at its end for all that begin so."""
+
+    name = "source"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the source; refuse what no event's source can be like."""
+        if not value.isprintable() or not 1 <= len(value) <= MAX_SOURCE:
+            self.fail(f"must have 1 to {MAX_SOURCE} characters on one line", param, ctx)
+        if ANY_END in value[:-1]:
+            self.fail(f"may have a {ANY_END} only at its end", param, ctx)
+        return value
+
+
+class OfficeParam(click.ParamType[str]):
+    """The first digits of tax authority codes."""
+
+    name = "digits"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the digits; refuse what no code begins with."""
+        if not OFFICES.fullmatch(value):
+            rule = (
+                f"must be the first digits of tax authority codes, which are 1 and then ten more: "
+                f"{OFFICE_DIGITS} of them mean one office, 14301 those of Changsha 长沙"
+            )
+            self.fail(rule, param, ctx)
+        return value
+
+
+SOURCES = click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=SourceParam(),
+    help="Tell only events of this source; with * at its end, of all that begin so. Repeatable.",
+)
+OFFICE_OPTION = click.option(
+    "--office",
+    "offices",
+    multiple=True,
+    type=OfficeParam(),
+    help="Only cases of offices whose code begins so, to read and to tell of. Repeatable.",
+)
+KEY_ID = click.argument("key_id")
+
+
+@click.group(short_help="Make, bind, rotate, list and revoke keys.")
 def keys() -> None:
-    """Make, list and revoke the keys of producers and readers."""
+    """Make, bind, rotate, list and revoke the keys of producers and readers."""
 
 
 @keys.command("create")
@@ -26,59 +95,140 @@ def keys() -> None:
     type=click.Choice([scope.value for scope in Scope]),
     help="What the key may do; give it several times for several scopes.",
 )
-def create(name: str, scopes: tuple[str, ...]) -> None:
+@SOURCES
+@OFFICE_OPTION
+@click.option(
+    "--days",
+    type=click.IntRange(1, MAX_DAYS),
+    help="For how many days it counts; for ever unless told.",
+)
+def create(
+    name: str,
+    scopes: tuple[str, ...],
+    sources: tuple[str, ...],
+    offices: tuple[str, ...],
+    days: int | None,
+) -> None:
     """Make a key for NAME and print it; it is shown this once and kept only as a digest."""
     if not name.strip() or not name.isprintable():
         raise click.BadParameter("must name who holds the key", param_hint="NAME")
-    settings = session.told_settings()
-    with session.plain_errors(), session.database_server(settings) as server:
-        key_id, key = session.run(_create(settings, server, name, frozenset(map(Scope, scopes))))
+    now = utc_now()
+    grant = Grant(
+        name=name,
+        scopes=frozenset(map(Scope, scopes)),
+        bounds=Bounds(sources=sources, offices=offices),
+        expires_at=now + timedelta(days=days) if days else None,
+    )
+    key_id, key = _with_connection(lambda connection: create_key(connection, grant, now))
     click.echo(f"key {key_id} for {name}: {', '.join(sorted(scopes))}", err=True)
-    click.echo("It is shown only now:", err=True)
-    click.echo(key)
+    if bounds := _told_bounds(grant.bounds):
+        click.echo(f"bound to {bounds}", err=True)
+    if grant.expires_at:
+        click.echo(f"counts until {_local(grant.expires_at)} (+08:00)", err=True)
+    _show_once(key)
+
+
+@keys.command("rotate")
+@KEY_ID
+@click.option(
+    "--grace-hours",
+    type=click.IntRange(0, MAX_GRACE_HOURS),
+    default=GRACE_HOURS,
+    show_default=True,
+    help="How long the old key goes on beside the new one.",
+)
+def rotate(key_id: str, grace_hours: int) -> None:
+    """Make a new key like this one and print it; the old one ends by itself after the grace."""
+    now = utc_now()
+    until = now + timedelta(hours=grace_hours)
+    made = _with_connection(lambda connection: rotate_key(connection, key_id, now, until))
+    if made is None:
+        raise click.ClickException(
+            f"there is no key {key_id} that still counts: see `rebate-monitor keys list`"
+        )
+    name, new_id, key = made
+    click.echo(
+        f"key {new_id} for {name} takes over from {key_id}, which ends {_local(until)} (+08:00)",
+        err=True,
+    )
+    _show_once(key)
+
+
+@keys.command("bind")
+@KEY_ID
+@SOURCES
+@OFFICE_OPTION
+def bind(key_id: str, sources: tuple[str, ...], offices: tuple[str, ...]) -> None:
+    """Bind a key anew, instead of what it was bound to; without options it is bound to nothing."""
+    bounds = Bounds(sources=sources, offices=offices)
+    name = _with_connection(lambda connection: bind_key(connection, key_id, bounds))
+    _refuse_unknown(key_id, name)
+    click.echo(f"the key {key_id} of {name} is bound to {_told_bounds(bounds) or 'nothing'}")
 
 
 @keys.command("list")
 def list_all() -> None:
     """List every key, without its secret."""
-    settings = session.told_settings()
-    with session.plain_errors(), session.database_server(settings) as server:
-        found = session.run(_list(settings, server))
+    found = _with_connection(list_keys)
     if not found:
         click.echo("there are no keys yet: `rebate-monitor keys create NAME --scope events:write`")
         return
-    table = Table("id", "name", "scopes", "made (+08:00)", "revoked (+08:00)")
+    now = utc_now()
+    table = Table("id", "name", "scopes", "bound to", "made (+08:00)", "state")
     for key in found:
-        revoked = f"{key.revoked_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}" if key.revoked_at else ""
-        made = f"{key.created_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
-        table.add_row(key.key_id, key.name, ", ".join(key.scopes), made, revoked)
+        bounds = _told_bounds(key.bounds) or "nothing"
+        made = _local(key.created_at) + (f", for {key.replaces}" if key.replaces else "")
+        state = _state(key, now)
+        table.add_row(key.key_id, key.name, ", ".join(key.scopes), bounds, made, state)
     Console().print(table)
 
 
 @keys.command("revoke")
-@click.argument("key_id")
+@KEY_ID
 def revoke(key_id: str) -> None:
     """Revoke the key with this id, at once on every replica."""
-    settings = session.told_settings()
-    with session.plain_errors(), session.database_server(settings) as server:
-        name = session.run(_revoke(settings, server, key_id))
-    if name is None:
-        raise click.ClickException(f"there is no key {key_id}: see `rebate-monitor keys list`")
+    name = _with_connection(lambda connection: revoke_key(connection, key_id, utc_now()))
+    _refuse_unknown(key_id, name)
     click.echo(f"the key {key_id} of {name} is revoked")
 
 
-async def _create(
-    settings: Settings, server: session.Server, name: str, scopes: frozenset[Scope]
-) -> tuple[str, str]:
-    async with session.ready_connection(settings, server) as connection:
-        return await create_key(connection, name, scopes, utc_now())
+def _refuse_unknown(key_id: str, name: str | None) -> None:
+    if name is None:
+        raise click.ClickException(f"there is no key {key_id}: see `rebate-monitor keys list`")
 
 
-async def _list(settings: Settings, server: session.Server) -> list[ApiKey]:
-    async with session.ready_connection(settings, server) as connection:
-        return await list_keys(connection)
+def _show_once(key: str) -> None:
+    click.echo("It is shown only now:", err=True)
+    click.echo(key)
 
 
-async def _revoke(settings: Settings, server: session.Server, key_id: str) -> str | None:
-    async with session.ready_connection(settings, server) as connection:
-        return await revoke_key(connection, key_id, utc_now())
+def _told_bounds(bounds: Bounds) -> str:
+    sources = [f"source {source}" for source in bounds.sources]
+    offices = [f"office {shown_office(digits)}" for digits in bounds.offices]
+    return ", ".join([*sources, *offices])
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    match key.state(now):
+        case KeyState.REVOKED if key.revoked_at:
+            return f"revoked {_local(key.revoked_at)}"
+        case KeyState.EXPIRED if key.expires_at:
+            return f"expired {_local(key.expires_at)}"
+        case state:
+            return f"{state} until {_local(key.expires_at)}" if key.expires_at else state
+
+
+def _local(instant: datetime) -> str:
+    return f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def _with_connection(work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do one thing with the database that the settings name."""
+    settings = session.told_settings()
+
+    async def connected(server: session.Server) -> T:
+        async with session.ready_connection(settings, server) as connection:
+            return await work(connection)
+
+    with session.plain_errors(), session.database_server(settings) as server:
+        return session.run(connected(server))

@@ -46,6 +46,10 @@ class SuspensionReason(StrEnum):
     OTHER = "other"
 
 
+CONFIDENTIAL_REASONS = frozenset({SuspensionReason.CORRESPONDENCE, SuspensionReason.HOLD})
+"""Inquiries that whoever is inquired about must not learn of (DOMAIN: 函调, 暂不办理)."""
+
+
 class RebateType(StrEnum):
     """The rebate method of a declaration."""
 

@@ -10,19 +10,23 @@ from rebate_monitor.domain.case import Case
 from rebate_monitor.domain.explanation import Because, ExplainedDay, explained_days
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.explaining.sentences import Account, Sentence, sentences
+from rebate_monitor.explaining.sentences import Account, Sentence, reason, sentences
 
 FOLDER = "explaining"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """A folded case explained at a moment, in one language; counts are workdays."""
+    """A folded case explained at a moment, in one language; counts are workdays.
+
+    Confidential reasons are named only where `sensitive`.
+    """
 
     case: Case
     rulebook: Rulebook
     now: datetime
     language: Language
+    sensitive: bool
 
     @cached_property
     def assessment(self) -> Assessment:
@@ -48,6 +52,7 @@ class Explanation:
             judgement=self.judgement,
             calendar=self.rulebook.calendar,
             until=self.until,
+            sensitive=self.sensitive,
         )
         return sentences(account, self.words)
 
@@ -74,7 +79,7 @@ class Explanation:
     def name(self, day: ExplainedDay) -> str | None:
         """Return the name of a day: its holiday, or why the clock stood still."""
         if day.reason is not None:
-            return self.words.say(f"reason.{day.reason}")
+            return reason(self.words, day.reason, sensitive=self.sensitive)
         return self.holiday(day.name) if day.because is not Because.SUSPENDED else None
 
     def holiday(self, name: str | None) -> str | None:

@@ -9,7 +9,7 @@ from rebate_monitor.catalogue import Catalogue
 from rebate_monitor.domain.assessment import Assessment, Judgement
 from rebate_monitor.domain.case import Case, Status, Suspension
 from rebate_monitor.domain.clock import Clock
-from rebate_monitor.domain.event import Category, EventType
+from rebate_monitor.domain.event import CONFIDENTIAL_REASONS, Category, EventType, SuspensionReason
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import NonWorkdayStart, StartDay, SuspensionEffect
 from rebate_monitor.domain.work_calendar import WorkCalendar
@@ -24,13 +24,23 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What is told about: a case as it stands at a moment, counted up to `until`."""
+    """What is told about: a case as it stands at a moment, counted up to `until`.
+
+    Confidential reasons are named only where `sensitive`.
+    """
 
     case: Case
     assessment: Assessment
     judgement: Judgement
     calendar: WorkCalendar
     until: date
+    sensitive: bool
+
+
+def reason(words: Catalogue, told: SuspensionReason, *, sensitive: bool) -> str:
+    """Return why a case was suspended, in words, or that this is withheld."""
+    withheld = told in CONFIDENTIAL_REASONS and not sensitive
+    return words.say("reason.withheld" if withheld else f"reason.{told}")
 
 
 def sentences(account: Account, words: Catalogue) -> list[Sentence]:
@@ -105,7 +115,7 @@ class _Teller:
 
     def _suspension(self, told: Suspension) -> Sentence:
         values = {
-            "reason": self.words.say(f"reason.{told.reason}"),
+            "reason": self._reason(told.reason),
             "start": self._day(local_date(told.start)),
             "effect": self.words.say(f"suspension.{told.effect}"),
         }
@@ -177,10 +187,12 @@ class _Teller:
 
     def _excluding_reasons(self) -> str:
         told = self.account.case.suspensions
-        excluding = {s.reason: None for s in told if s.effect is SuspensionEffect.EXCLUDE}
-        return self.words.phrases["mean.separator"].join(
-            self.words.say(f"reason.{reason}") for reason in excluding
-        )
+        excluding = [s.reason for s in told if s.effect is SuspensionEffect.EXCLUDE]
+        named = dict.fromkeys(map(self._reason, excluding))  # each once, in order
+        return self.words.phrases["mean.separator"].join(named)
+
+    def _reason(self, told: SuspensionReason) -> str:
+        return reason(self.words, told, sensitive=self.account.sensitive)
 
     def _day(self, day: date) -> str:
         return self.words.day(day, day)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rebate_monitor.domain.event import EventType
 from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures
+from rebate_monitor.ingest.incoming import Incoming
 from rebate_monitor.ingest.wire import Rejection
 from rebate_monitor.storage.case_events import NewEvent
 
@@ -42,15 +43,6 @@ class Result:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """One event of a request with its place in it and its bytes."""
-
-    index: int
-    body: bytes
-    decoded: NewEvent | Rejection
-
-
 @dataclass(slots=True, kw_only=True)
 class Decision:
     """What a batch comes to: a result per event, what to store and what to quarantine."""
@@ -64,7 +56,11 @@ Known = Mapping[str, Mapping[tuple[str, str], bytes]]
 """Digests of stored events by case and identity (source, id)."""
 
 
-def decide(batch: Sequence[Incoming], known: Known) -> Decision:
+Offices = Mapping[str, str | None]
+"""The office of each case, None before its acceptance."""
+
+
+def decide(batch: Sequence[Incoming], known: Known, offices: Offices) -> Decision:
     """Decide a batch against what is stored; the first of two in one batch counts as stored."""
     decision = Decision()
     told: dict[str, dict[tuple[str, str], bytes]] = {}
@@ -73,7 +69,12 @@ def decide(batch: Sequence[Incoming], known: Known) -> Decision:
             case Rejection() as rejection:
                 _refuse(decision, incoming, rejection, Outcome.REJECTED)
             case NewEvent() as new:
-                _take(decision, incoming, new, known, told)
+                office = offices.get(new.event.case_id)
+                if refusal := incoming.bounds.refusal(new.event, office):
+                    rejection = _rejection(incoming.body, new, refusal)
+                    _refuse(decision, incoming, rejection, Outcome.REJECTED)
+                else:
+                    _take(decision, incoming, new, known, told)
     return decision
 
 
@@ -93,12 +94,13 @@ def _take(
     elif seen == new.digest:
         decision.results.append(_result(incoming, new, Outcome.DUPLICATE))
     else:
-        _refuse(decision, incoming, _conflict(incoming.body, new), Outcome.CONFLICT)
+        rejection = _rejection(incoming.body, new, CONFLICT)
+        _refuse(decision, incoming, rejection, Outcome.CONFLICT)
 
 
-def _conflict(body: bytes, new: NewEvent) -> Rejection:
+def _rejection(body: bytes, new: NewEvent, detail: str) -> Rejection:
     return Rejection(
-        detail=CONFLICT,
+        detail=detail,
         body=body,
         case_id=new.event.case_id,
         source=new.event.source,

@@ -13,8 +13,8 @@ from operator import attrgetter
 from zlib import crc32
 
 from rebate_monitor.gathering import Gathering
-from rebate_monitor.ingest.decision import Incoming, Result
-from rebate_monitor.ingest.wire import decode_event
+from rebate_monitor.ingest.decision import Result
+from rebate_monitor.ingest.incoming import Incoming, Sender, read_batch
 from rebate_monitor.ingest.writer import Part, Report, Writer
 from rebate_monitor.storage.case_events import NewEvent
 
@@ -50,7 +50,12 @@ class Intake:
         return self.writer.max_ahead
 
     async def take(
-        self, bodies: Sequence[bytes], *, received_from: str, now: datetime, waits: bool = False
+        self,
+        bodies: Sequence[bytes],
+        *,
+        sender: Sender,
+        now: datetime,
+        waits: bool = False,
     ) -> Report:
         """Take one request's events; where too much waits already, refuse it or wait for room.
 
@@ -59,11 +64,8 @@ class Intake:
         size = sum(map(len, bodies))
         await self._enter(len(bodies), size, waits=waits)
         try:
-            batch = [
-                Incoming(index=index, body=body, decoded=decode_event(body, now, self.max_ahead))
-                for index, body in enumerate(bodies)
-            ]
-            return Report.of(await self._commit(batch, received_from, now))
+            batch = read_batch(bodies, sender, now, self.max_ahead)
+            return Report.of(await self._commit(batch, sender.name, now))
         finally:
             self._leave(len(bodies), size)
 

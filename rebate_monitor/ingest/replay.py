@@ -1,12 +1,15 @@
 """Decide quarantined events anew, after a fix."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
-from rebate_monitor.ingest.decision import Incoming, Result
-from rebate_monitor.ingest.wire import Rejection, decode_event
+from rebate_monitor.domain.bounds import UNBOUND, Bounds
+from rebate_monitor.ingest.decision import Result
+from rebate_monitor.ingest.incoming import Incoming
+from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Reception, Report, Writer
-from rebate_monitor.storage.case_events import NewEvent
 from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.keys import bounds_by_name
 from rebate_monitor.storage.quarantine import Kept, lock_quarantined, quarantine_page, release
 
 PAGE = 500
@@ -26,12 +29,16 @@ async def replay_quarantine(writer: Writer, *, now: datetime) -> Report:
 
 
 class _Page:
+    """One page of a replay; a key's events stay within what it is bound to by now."""
+
     def __init__(self, writer: Writer, digests: list[bytes], now: datetime) -> None:
         self.writer, self.digests, self.now = writer, digests, now
+        self.bounds: Mapping[str, Bounds] = {}
 
     async def replay(self, connection: Connection) -> list[Result]:
         """Decide live and imported events apart: nobody is told of what an import brings."""
         kept = await lock_quarantined(connection, self.digests)
+        self.bounds = await bounds_by_name(connection, {event.received_from for event in kept})
         live = [event for event in kept if not event.is_import]
         imported = [event for event in kept if event.is_import]
         return [
@@ -43,7 +50,12 @@ class _Page:
         self, connection: Connection, kept: list[Kept], *, is_import: bool
     ) -> list[Result]:
         batch = [
-            Incoming(index=index, body=event.body, decoded=self._decode(event.body))
+            Incoming(
+                index=index,
+                body=event.body,
+                decoded=decode_event(event.body, self.now, self.writer.max_ahead),
+                bounds=self.bounds.get(event.received_from, UNBOUND),
+            )
             for index, event in enumerate(kept)
         ]
         reception = Reception(
@@ -53,6 +65,3 @@ class _Page:
         taken = [kept[r.index].digest for r in decision.results if not r.outcome.is_refusal]
         await release(connection, taken)
         return decision.results
-
-    def _decode(self, body: bytes) -> NewEvent | Rejection:
-        return decode_event(body, self.now, self.writer.max_ahead)

@@ -18,14 +18,14 @@ from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.tally import Change, Deltas, change_of
 from rebate_monitor.ingest.decision import (
     Decision,
-    Incoming,
     Known,
     Outcome,
     Result,
     decide,
     event_deltas,
 )
-from rebate_monitor.ingest.wire import MAX_AHEAD, Rejection, decode_event
+from rebate_monitor.ingest.incoming import Incoming, Sender, read_batch
+from rebate_monitor.ingest.wire import MAX_AHEAD, Rejection
 from rebate_monitor.storage.case_events import (
     NewEvent,
     StoredEvent,
@@ -170,21 +170,16 @@ class Writer:
         self,
         bodies: Sequence[bytes],
         *,
-        received_from: str,
+        sender: Sender,
         now: datetime,
         strict: bool = False,
         is_import: bool = False,
     ) -> Report:
         """Take one batch of event bodies; `strict` stores all of them or none."""
-        batch = [
-            Incoming(index=index, body=body, decoded=decode_event(body, now, self.max_ahead))
-            for index, body in enumerate(bodies)
-        ]
+        batch = read_batch(bodies, sender, now, self.max_ahead)
         if not batch:
             return Report()
-        reception = Reception(
-            received_from=received_from, at=now, strict=strict, is_import=is_import
-        )
+        reception = Reception(received_from=sender.name, at=now, strict=strict, is_import=is_import)
         started = time.perf_counter()
         try:
             decision = await self.database.retrying(
@@ -263,7 +258,8 @@ class Writer:
         locked = await lock_cases(connection, case_ids)
         known_cases = [case_id for case_id, row in locked.rows.items() if row.events]
         stored = await events_of_cases(connection, known_cases)
-        decision = decide(batch, _digests(stored))
+        offices = {case_id: row.office for case_id, row in locked.rows.items()}
+        decision = decide(batch, _digests(stored), offices)
         if reception.strict and decision.refused:
             raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
         await append_events(connection, decision.new, reception.at)

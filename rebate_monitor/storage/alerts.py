@@ -10,6 +10,7 @@ from typing import NamedTuple
 from asyncpg import Record
 
 from rebate_monitor.domain.alert import AlertKind, Resolution, Standing, kind_of
+from rebate_monitor.domain.bounds import UNBOUND, Bounds
 from rebate_monitor.domain.case import Status
 from rebate_monitor.domain.tally import Deltas, Measures, alert_cell
 from rebate_monitor.storage.causes import Cause, decode_cause
@@ -284,6 +285,7 @@ class AlertFilter:
     case_id: str | None = None
     since: datetime | None = None
     acknowledged: bool | None = None
+    bounds: Bounds = UNBOUND
 
 
 async def list_alerts(
@@ -303,6 +305,7 @@ async def list_alerts(
         wanted.acknowledged,
         before,
         limit,
+        wanted.bounds.patterns,
     )
 
 
@@ -328,16 +331,19 @@ class AlreadyResolvedError(Exception):
     """The alert stands no longer, so there is nothing to take on."""
 
 
-async def acknowledge(connection: Connection, told_id: str, told: Acknowledgement) -> None:
+async def acknowledge(
+    connection: Connection, told_id: str, told: Acknowledgement, bounds: Bounds = UNBOUND
+) -> None:
     """Keep who has taken an open alert on, part of a transaction; the same again changes nothing.
 
-    What led to the alert, the lower levels of its case, is taken on with it.
+    What led to the alert, the lower levels of its case, is taken on with it. An alert of an office
+    outside the bounds is as good as gone.
 
     Raises AlertGoneError, AlreadyAcknowledgedError and AlreadyResolvedError.
     """
     await connection.execute(LOOK_AT_CASE_OF_ALERT, told_id)
     row = await connection.fetchrow(LOCK_ALERT, told_id)
-    if row is None:
+    if row is None or not bounds.hold_office(row["office"]):
         raise AlertGoneError(told_id)
     if row["acknowledged_at"] is not None:
         if (row["acknowledged_by"], row["note"]) == (told.who, told.note):
@@ -370,10 +376,10 @@ def alert_deltas(counted: OpenAlerts) -> Deltas:
 
 
 async def supervised_offices(
-    connection: Connection, city: str | None, office: str | None
+    connection: Connection, city: str | None, office: str | None, bounds: Bounds = UNBOUND
 ) -> list[Record]:
     """Return the offices with open alerts, the oldest breach first."""
-    return await connection.fetch(SUPERVISED_OFFICES, city, office)
+    return await connection.fetch(SUPERVISED_OFFICES, city, office, bounds.patterns)
 
 
 def ladder(alerts: Iterable[StoredAlert]) -> dict[int, StoredAlert]:

@@ -56,6 +56,7 @@ class StoredCase(msgspec.Struct, frozen=True, kw_only=True):
     refiled_from: str | None = None
     course: str | None = None
     rests_until: date | None = None
+    office: str | None = None
     rules: int | None = None
 
     def stands_as(self, other: "StoredCase") -> bool:
@@ -82,7 +83,6 @@ class CaseRow(StoredCase, frozen=True, kw_only=True):
     """The whole row, as write_cases takes it."""
 
     lapsed: bool = False
-    office: str | None = None
     rebate_type: str | None = None
     amount_cny: Decimal | None = None
     whitelisted: bool | None = None
@@ -208,6 +208,7 @@ def stored_case(row: Record) -> StoredCase:
         refiled_from=row["refiled_from"],
         course=row["course"],
         rests_until=row["rests_until"],
+        office=row["office"],
         rules=row["rules"],
     )
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from rebate_monitor.domain.bounds import UNBOUND, Bounds
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -11,7 +12,10 @@ LIST_CASES = statement("list_cases")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFilter:
-    """Which cases to list; None does not filter. `due_before` is exclusive."""
+    """Which cases to list; None does not filter. `due_before` is exclusive.
+
+    Only cases of offices within the bounds are listed.
+    """
 
     status: str | None = None
     verdict: str | None = None
@@ -19,6 +23,7 @@ class CaseFilter:
     city: str | None = None
     office: str | None = None
     due_before: date | None = None
+    bounds: Bounds = UNBOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,7 @@ async def list_case_ids(
         after.urgent_at if after else None,
         after.case_id if after else None,
         limit,
+        wanted.bounds.patterns,
     )
     return [
         Place(urgent_at=row["urgent_at"], case_id=row["case_id"], rules=row["rules"])

@@ -109,6 +109,7 @@ class Kept:
 
     digest: bytes
     body: bytes
+    received_from: str
     is_import: bool
 
 

@@ -153,6 +153,7 @@ WHERE ($1::text IS DISTINCT FROM 'open' OR resolved_at IS NULL)
   AND ($7::timestamptz IS NULL OR raised_at >= $7)
   AND ($8::bool IS NULL OR (acknowledged_at IS NOT NULL) = $8)
   AND ($9::bigint IS NULL OR seq < $9)
+  AND ($11::text[] IS NULL OR office LIKE ANY ($11))
 ORDER BY seq DESC
 LIMIT $10
 
@@ -165,7 +166,7 @@ UPDATE rebate_case SET next_level = NULL, next_alert_at = '-infinity'
 WHERE case_id IN (SELECT case_id FROM alert WHERE alert_id = $1)
 
 -- name: lock_alert
-SELECT case_id, level, resolved_at, acknowledged_at, acknowledged_by, note
+SELECT case_id, level, office, resolved_at, acknowledged_at, acknowledged_by, note
 FROM alert
 WHERE alert_id = $1
 FOR UPDATE
@@ -178,7 +179,7 @@ RETURNING kind, city, silent
 
 -- name: supervised_offices
 -- Each open case with an alert counts once, by its highest level; the oldest breach dates the
--- office's arrears. $1 and $2 narrow to a city and an office.
+-- office's arrears. $1 and $2 narrow to a city and an office, $3 to those of a bound key.
 WITH open_case AS (
     SELECT case_id, max(office) AS office, max(city) AS city, max(level) AS level,
            bool_or(acknowledged_at IS NOT NULL AND level >= 1) AS acknowledged,
@@ -186,6 +187,7 @@ WITH open_case AS (
     FROM alert
     WHERE resolved_at IS NULL
       AND ($1::text IS NULL OR city = $1) AND ($2::text IS NULL OR office = $2)
+      AND ($3::text[] IS NULL OR office LIKE ANY ($3))
     GROUP BY case_id
 )
 SELECT office, city, count(*) FILTER (WHERE level = 0) AS at_risk,

@@ -11,7 +11,7 @@ ON CONFLICT (case_id) DO NOTHING
 -- name: lock_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from, rules, course, rests_until,
+       stages, suspensions, refiled_from, rules, course, rests_until, office,
        (SELECT max(number) FROM rulebook_version) AS rules_in_force
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
@@ -75,7 +75,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases
--- $1 now, then one optional filter each, then the keyset and the page size. Verdicts are those of
+-- $1 now, then one optional filter each, the keyset, the page size, the offices of a bound key. Verdicts are those of
 -- DESIGN 3.5: settled, or decided by the instants of the row.
 SELECT case_id, urgent_at::text AS urgent_at, rules
 FROM rebate_case
@@ -89,13 +89,14 @@ WHERE ($2::text IS NULL OR status = $2)
   AND ($6::text IS NULL OR office = $6)
   AND ($7::date IS NULL OR due_date < $7)
   AND ($8::text IS NULL OR (urgent_at, case_id) > (($8::text)::timestamptz, $9::text))
+  AND ($11::text[] IS NULL OR office LIKE ANY ($11))
 ORDER BY rebate_case.urgent_at, case_id
 LIMIT $10
 
 -- name: rows_of_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from, rules, course, rests_until
+       stages, suspensions, refiled_from, rules, course, rests_until, office
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 

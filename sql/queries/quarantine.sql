@@ -21,7 +21,11 @@ LIMIT $3
 SELECT digest FROM quarantine WHERE digest > $1 ORDER BY digest LIMIT $2
 
 -- name: lock_quarantined
-SELECT digest, body, is_import FROM quarantine WHERE digest = ANY ($1::bytea[]) ORDER BY digest FOR UPDATE
+SELECT digest, body, received_from, is_import
+FROM quarantine
+WHERE digest = ANY ($1::bytea[])
+ORDER BY digest
+FOR UPDATE
 
 -- name: release_quarantined
 DELETE FROM quarantine WHERE digest = ANY ($1::bytea[])

@@ -97,7 +97,7 @@ HAVING sum(cases) <> 0 OR sum(workdays_sum) <> 0 OR sum(judged) <> 0 OR sum(in_t
 -- Every stored case as far as its tallies need it, for a recount.
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from, rules, course, rests_until
+       stages, suspensions, refiled_from, rules, course, rests_until, office
 FROM rebate_case
 ORDER BY case_id
 

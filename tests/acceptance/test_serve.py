@@ -384,3 +384,46 @@ def test_a_damaged_row_is_refused_by_itself(folder: Path) -> None:
     told = call(folder, "import", str(file), "--offset", "+08:00")
 
     assert "1 accepted, 0 duplicate, 1 rejected" in told.stdout
+
+
+def test_keys_are_bound_and_rotated(folder: Path) -> None:
+    """What a key is bound to, until when it counts, and what took over from it, is listed."""
+    made = call(
+        *(folder, "keys", "create", "Changsha", "--scope", "events:write", "--days", "30"),
+        *("--source", "/hunan/14301000000", "--office", "14301"),
+    )
+    key_id = made.stdout.split("_")[1]
+    bound = call(folder, "keys", "bind", key_id, "--source", "/hunan/*")
+    rotated = call(folder, "keys", "rotate", key_id, "--grace-hours", "0")
+    again = call(folder, "keys", "rotate", key_id)
+    listed = call(folder, "keys", "list", COLUMNS="200")
+
+    assert "bound to source /hunan/14301000000, office 14301…" in made.stderr
+    assert "is bound to source /hunan/*" in bound.stdout
+    assert f"takes over from {key_id}" in rotated.stderr
+    assert rotated.stdout.strip().startswith("rbm_")
+    assert f"there is no key {key_id} that still counts" in again.stderr
+    assert f"for {key_id}" in listed.stdout
+    assert "expired" in listed.stdout
+    assert "active until" in listed.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "rule"),
+    [
+        ("--office", "4301", "first digits of tax authority codes"),
+        ("--office", "143010000001", "first digits of tax authority codes"),
+        ("--source", "/a*b", "only at its end"),
+        ("--source", "", "1 to 200 characters"),
+        ("--days", "0", "1<=x"),
+    ],
+)
+def test_bounds_that_hold_nothing_are_refused(
+    folder: Path, option: str, value: str, rule: str
+) -> None:
+    """A bound that no event or office could lie in is a mistake, and is told so."""
+    told = call(folder, "keys", "create", "x", "--scope", "cases:read", option, value)
+
+    assert told.returncode == 2
+    assert option in told.stderr
+    assert rule in told.stderr

@@ -18,6 +18,7 @@ from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import PolicyBook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay
+from rebate_monitor.ingest.incoming import Sender
 from rebate_monitor.server import compose
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recount import compare_tallies
@@ -402,7 +403,7 @@ async def test_imports_page_nobody(office: Office) -> None:
     """What an import brings is recorded and shown; what comes after it is told."""
     await office.service.writer.take(
         [json.dumps(accepted("2026-11-16T09:00:00")).encode()],
-        received_from="import",
+        sender=Sender("import"),
         now=office.clock(),
         is_import=True,
     )

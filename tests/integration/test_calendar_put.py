@@ -31,7 +31,7 @@ from rebate_monitor.ingest.rule_changes import PolicyChange
 from rebate_monitor.storage import patience
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.frozen import Closing
-from rebate_monitor.storage.keys import Scope, create_key
+from rebate_monitor.storage.keys import Grant, Scope, create_key
 from rebate_monitor.storage.recount import compare_tallies
 from receivers import receiving, webhook_config
 from turning import bring, drain, recomputer
@@ -244,7 +244,8 @@ async def test_who_put_it_is_the_key(
 ) -> None:
     """The name of the key is kept with the version, and the paper with each day."""
     async with database.connection() as connection:
-        _, key = await create_key(connection, "税务局", frozenset({Scope.ADMIN}), clock())
+        grant = Grant(name="税务局", scopes=frozenset({Scope.ADMIN}))
+        _, key = await create_key(connection, grant, clock())
     headers = {"Authorization": f"Bearer {key}"}
     async with stranger.put(
         "/v1/calendar/2026", json=published(2026, "国办发明电〔2026〕9号"), headers=headers
@@ -400,7 +401,7 @@ async def test_only_an_administrator_may(
     """Other keys may not, not even dry, and without a key nobody may."""
     before = await everything(database)
     async with database.connection() as connection:
-        _, key = await create_key(connection, "x", frozenset({scope}), clock())
+        _, key = await create_key(connection, Grant(name="x", scopes=frozenset({scope})), clock())
     headers = {"Authorization": f"Bearer {key}"}
     statuses = [
         (await stranger.put("/v1/calendar/2026", json=TUESDAY_OFF, headers=told)).status

@@ -15,7 +15,7 @@ from cloud_events import BATCH, ONE, Json, accepted, event
 from conftest import Client, FixedClock
 from rebate_monitor.api.service import Service
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.keys import Scope, create_key
+from rebate_monitor.storage.keys import Grant, Scope, create_key
 
 TAXPAYER = "91350100M000100Y43"
 CASE_KEYS = [
@@ -54,7 +54,8 @@ async def case(client: Client, at: str | None = None, case_id: str = "case-1") -
 async def key(database: Database, service: Service, *scopes: Scope) -> dict[str, str]:
     """Make a key and return the header that presents it."""
     async with database.connection() as connection:
-        _, secret = await create_key(connection, "a test", frozenset(scopes), service.now())
+        grant = Grant(name="a test", scopes=frozenset(scopes))
+        _, secret = await create_key(connection, grant, service.now())
     return {"Authorization": f"Bearer {secret}"}
 
 

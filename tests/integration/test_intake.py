@@ -14,7 +14,8 @@ from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest import intake
-from rebate_monitor.ingest.decision import Incoming, Outcome
+from rebate_monitor.ingest.decision import Outcome
+from rebate_monitor.ingest.incoming import Incoming, Sender
 from rebate_monitor.ingest.intake import Intake, QueueFullError
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Part, Writer
@@ -156,12 +157,12 @@ async def test_a_request_larger_than_the_bound_is_taken_when_nothing_waits(
     """Otherwise it could never be taken at all."""
     monkeypatch.setattr(intake, "MOST_WAITING", 1)
     bodies = [json.dumps(told(number)).encode() for number in range(5)]
-    report = await service.intake.take(bodies, received_from="a", now=clock())
+    report = await service.intake.take(bodies, sender=Sender("a"), now=clock())
 
     assert 5 == report.accepted
     with pytest.raises(QueueFullError):
         await asyncio.gather(
-            *(service.intake.take(bodies, received_from="a", now=clock()) for _ in range(2))
+            *(service.intake.take(bodies, sender=Sender("a"), now=clock()) for _ in range(2))
         )
 
 

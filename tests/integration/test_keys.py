@@ -9,6 +9,7 @@ from rebate_monitor.server import utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.keys import (
+    Grant,
     Scope,
     create_key,
     key_digest,
@@ -24,7 +25,8 @@ OPEN = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/")
 async def make(database: Database, service: Service, *scopes: Scope) -> tuple[str, dict[str, str]]:
     """Make a key; return its id and the header that presents it."""
     async with database.connection() as connection:
-        key_id, key = await create_key(connection, "a test", frozenset(scopes), service.now())
+        grant = Grant(name="a test", scopes=frozenset(scopes))
+        key_id, key = await create_key(connection, grant, service.now())
     return key_id, {"Authorization": f"Bearer {key}"}
 
 
@@ -212,7 +214,8 @@ async def test_what_was_refused_needs_sensitive_read(
 ) -> None:
     """A key with `admin` alone sees why an event was refused, not what it said."""
     async with database.connection() as connection:
-        _, key = await create_key(connection, "operator", frozenset({Scope.ADMIN}), utc_now())
+        grant = Grant(name="operator", scopes=frozenset({Scope.ADMIN}))
+        _, key = await create_key(connection, grant, utc_now())
     await client.post(
         "/v1/events", json={"a": 1}, headers={"Content-Type": "application/cloudevents+json"}
     )

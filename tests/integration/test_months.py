@@ -27,7 +27,7 @@ from rebate_monitor.domain.periods import named_month
 from rebate_monitor.domain.policy import PolicyBook, StopAt
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.standing import standing_of
-from rebate_monitor.ingest.decision import Incoming
+from rebate_monitor.ingest.incoming import Incoming
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Reception, Writer
 from rebate_monitor.storage.case_events import receipts_of_cases

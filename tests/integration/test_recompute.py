@@ -18,7 +18,7 @@ from rebate_monitor.domain.policy import PolicyBook, StopAt
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay, WorkCalendar
 from rebate_monitor.ingest import recompute
-from rebate_monitor.ingest.decision import Incoming
+from rebate_monitor.ingest.incoming import Incoming, Sender
 from rebate_monitor.ingest.recompute import Recomputer, count_stale
 from rebate_monitor.ingest.rule_changes import CalendarImport, PolicyChange
 from rebate_monitor.ingest.wire import decode_event
@@ -204,10 +204,10 @@ async def test_a_replica_that_has_not_heard_writes_by_the_new_rules(
 ) -> None:
     """Whoever locks a case learns by which rules, however long ago it last asked."""
     other = replace(service.writer, rules=Rules(service.rules.own))
-    await other.take([json.dumps(MONDAY).encode()], received_from="a", now=service.now())
+    await other.take([json.dumps(MONDAY).encode()], sender=Sender("a"), now=service.now())
     done = await turn_and_recompute(service, with_days(service.rules.own, date(2026, 11, 18)))
     late = accepted("2026-11-16T09:00:00", subject="case-2")
-    await other.take([json.dumps(late).encode()], received_from="a", now=service.now())
+    await other.take([json.dumps(late).encode()], sender=Sender("a"), now=service.now())
 
     assert [
         ("case-1", date(2026, 11, 20), done.rules),
@@ -359,7 +359,7 @@ async def test_a_database_without_rules_gets_them_with_its_first_events(
     ]
     await asyncio.gather(
         *(
-            writer.take([body], received_from="a", now=clock())
+            writer.take([body], sender=Sender("a"), now=clock())
             for writer, body in zip(writers, bodies, strict=True)
         )
     )

@@ -155,9 +155,10 @@ async def test_lock_cases_uses_the_key(filled: Connection) -> None:
 
 
 def listing(**wanted: object) -> list[Any]:
-    """Return the arguments of list_cases: now, six filters, the keyset, the page's size."""
+    """Return the arguments of list_cases: now, filters, the keyset, the size, a key's offices."""
     names = ("status", "verdict", "category", "city", "office", "due_before", "urgent_at")
-    return [NOW, *(wanted.get(name) for name in (*names, "case_id")), wanted.get("limit", 51)]
+    told = [wanted.get(name) for name in (*names, "case_id")]
+    return [NOW, *told, wanted.get("limit", 51), wanted.get("offices")]
 
 
 @ON_BOTH
@@ -279,7 +280,7 @@ async def test_each_list_of_alerts_has_its_index(
 ) -> None:
     """A page of alerts is read off the index of its filter, however many alerts are over."""
     names = ("state", "kind", "level", "city", "office", "case_id", "since", "acknowledged")
-    arguments = [*(wanted.get(name) for name in names), None, 51]
+    arguments = [*(wanted.get(name) for name in names), None, 51, None]
     async with filled.transaction():
         await filled.execute(statement("plan_for_arguments"))
         prepared = await filled.prepare(f"EXPLAIN (FORMAT JSON) {statement('list_alerts')}")

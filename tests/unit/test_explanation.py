@@ -60,7 +60,11 @@ def told(
     """Explain a case in words."""
     rulebook = Rulebook(policies=policies(policy), calendar=published_calendar())
     return Explanation(
-        case=rulebook.fold("c", events), rulebook=rulebook, now=instant(when), language=language
+        case=rulebook.fold("c", events),
+        rulebook=rulebook,
+        now=instant(when),
+        language=language,
+        sensitive=True,
     )
 
 
@@ -282,4 +286,4 @@ def test_languages_have_the_same_phrases() -> None:
     assert zh == en
     assert {f"anomaly.{anomaly}" for anomaly in Anomaly} <= set(zh)
     assert {f"because.{because}" for because in Because} <= set(zh)
-    assert {f"reason.{reason}" for reason in SuspensionReason} <= set(zh)
+    assert {f"reason.{reason}" for reason in (*SuspensionReason, "withheld")} <= set(zh)

@@ -21,7 +21,8 @@ from rebate_monitor.domain.case import Anomaly, Case, Status
 from rebate_monitor.domain.event import CaseEvent, Category, EventType
 from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.ingest.decision import CONFLICT, Incoming, Outcome, decide
+from rebate_monitor.ingest.decision import CONFLICT, Outcome, decide
+from rebate_monitor.ingest.incoming import Incoming
 from rebate_monitor.ingest.taxpayer_id import is_taxpayer_id
 from rebate_monitor.ingest.wire import Rejection, decode_event
 from rebate_monitor.places import places
@@ -64,7 +65,7 @@ def outcomes(told: Iterable[Event]) -> Counter[Outcome]:
     batch = [
         Incoming(index=index, body=b"", decoded=decoded(event)) for index, event in enumerate(told)
     ]
-    return Counter(result.outcome for result in decide(batch, {}).results)
+    return Counter(result.outcome for result in decide(batch, {}, {}).results)
 
 
 @cache
@@ -248,7 +249,7 @@ class TestDirt:
             Incoming(index=index, body=b"", decoded=decoded(event))
             for index, event in enumerate(events(1.0))
         ]
-        decision = decide(batch, {})
+        decision = decide(batch, {}, {})
 
         assert CONFLICT in {refused.detail for refused in decision.refused}
 
