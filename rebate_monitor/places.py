@@ -1,11 +1,13 @@
 """Names of cities and offices, for people; an unknown one is shown by its code."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import msgspec
 
+from rebate_monitor.domain.bounds import Bounds
+from rebate_monitor.domain.office import subtree_prefix
 from rebate_monitor.told_fields import (
     MOST_PROBLEMS,
     STORABLE,
@@ -80,22 +82,19 @@ class Places:
         """Return a bounded metric label for a city."""
         return city if city in self.cities else OTHER_CITY
 
+    def widen(self, bounds: Bounds) -> Bounds:
+        """Return bounds that also name the offices that were told to lie below theirs."""
+        told = [
+            office
+            for office in self.parents
+            if any(self.is_within(office, above) for above in bounds.offices)
+        ]
+        return replace(bounds, offices=tuple(dict.fromkeys([*bounds.offices, *told])))
+
     def is_within(self, office: str, ancestor: str) -> bool:
         """Say whether an office is another or lies below it, by told parents or by its code."""
         prefix = subtree_prefix(ancestor)
         return any(link.startswith(prefix) for link in _line(office, self.parents))
-
-
-def subtree_prefix(office: str) -> str:
-    """Return what the codes of an office and all below it begin with.
-
-    The pairs of zeros at the end of a code stand for what it does not narrow down:
-    14300000000 is the province, 14301000000 a city, 14301810000 a county.
-    """
-    prefix = office
-    while len(prefix) > 1 and prefix.endswith("00"):
-        prefix = prefix[:-2]
-    return prefix
 
 
 def _line(office: str, parents: Mapping[str, str]) -> Iterator[str]:

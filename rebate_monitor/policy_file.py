@@ -36,7 +36,7 @@ from rebate_monitor.told_fields import (
     unknown_name,
 )
 
-KNOWN_TABLES = frozenset({"policy", "city", "office", "alerts", "channel", "route"})
+KNOWN_TABLES = frozenset({"policy", "city", "office", "alerts", "channel", "route", "proxy"})
 
 MOST_POLICIES = 1000
 

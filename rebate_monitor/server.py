@@ -23,6 +23,7 @@ from rebate_monitor.api.app import build_app
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.keyring import Keyring
 from rebate_monitor.api.service import Service
+from rebate_monitor.api.throttle import Throttle
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
@@ -32,6 +33,8 @@ from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
 from rebate_monitor.places import Places, PlacesError, places
 from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
+from rebate_monitor.proxy import Proxy, ProxyError
+from rebate_monitor.proxy import configured_proxy as proxy_of
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.foresight import FORESEE_EVERY, look_ahead
@@ -90,6 +93,14 @@ def configured_alerts(settings: Settings) -> AlertSettings:
         raise ConfigurationError(f"{settings.config}: {error}") from error
 
 
+def configured_proxy(settings: Settings) -> Proxy:
+    """Return whom a reverse proxy may let in; raise ProxyError, which names the file."""
+    try:
+        return proxy_of(settings.proxy_addresses, _config(settings))
+    except ProxyError as error:
+        raise ProxyError(f"{settings.config}: {error}") from error
+
+
 def compose(
     settings: Settings,
     database: Database,
@@ -124,7 +135,9 @@ def compose(
         alerting=alerting,
         writer=writer,
         intake=Intake(writer),
-        keyring=Keyring(database),
+        keyring=Keyring(database, known),
+        throttle=Throttle(),
+        proxy=configured_proxy(settings),
         metrics=metrics,
         now=now,
     )

@@ -16,6 +16,9 @@ MIN_READER_PASSWORD = 12
 MAX_PORT = 65535
 
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
 class SettingsError(ValueError):
     """A setting is missing, misspelt or wrong; the message names it, never a secret's value."""
 
@@ -32,7 +35,8 @@ class Settings:
     Without `database_url` an embedded PostgreSQL runs under `data_dir`. `max_ahead` is how far an
     event's time may lie ahead of the service's clock. `database_behind_pooler` says that the
     database is reached through pgbouncer or the like, which lends a connection for a transaction.
-    With `reader_password` the role that reads the reporting views can log in.
+    Only requests from `proxy_addresses` may say for whom they are. With `reader_password` the role
+    that reads the reporting views can log in.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -43,6 +47,7 @@ class Settings:
     reader_password: str | None = field(default=None, repr=False)
     config: Path | None = None
     anonymous_read: bool = False
+    proxy_addresses: tuple[Network, ...] = ()
     max_ahead: timedelta = timedelta(minutes=5)
     database_connections: int = 10
     database_behind_pooler: bool = False
@@ -91,6 +96,18 @@ def _choice(*choices: str) -> Callable[[str], str]:
     return parse
 
 
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        told = tuple(ipaddress.ip_network(part.strip()) for part in value.split(","))
+    except ValueError:
+        raise ValueError(
+            "must be addresses or networks with commas between them, such as 10.0.0.5,10.1.0.0/16"
+        ) from None
+    if any(network.prefixlen == 0 for network in told):
+        raise ValueError("must not be all addresses: anybody could say who they are")
+    return told
+
+
 def _database_url(value: str) -> str:
     if not value.strip().startswith(("postgresql://", "postgres://")):
         raise ValueError("must begin with postgresql://")
@@ -126,6 +143,7 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "READER_PASSWORD": ("reader_password", _reader_password),
     "CONFIG": ("config", _existing_file),
     "ANONYMOUS_READ": ("anonymous_read", _switch),
+    "PROXY_ADDRESSES": ("proxy_addresses", _networks),
     "MAX_AHEAD_SECONDS": (
         "max_ahead",
         lambda value: timedelta(seconds=_number(value, 0, 86400)),

@@ -2,12 +2,13 @@
 
 import base64
 import hmac
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from rebate_monitor.api.problems import ForbiddenProblem, UnauthorizedProblem
+from rebate_monitor.api.problems import ForbiddenProblem, ThrottledProblem, UnauthorizedProblem
 from rebate_monitor.api.service import SERVICE, Service
-from rebate_monitor.storage.keys import Principal, Scope
+from rebate_monitor.storage.keys import Principal, Scope, key_digest
 
 ADMIN = Principal(name="REBATE_ADMIN_KEY", scopes=frozenset(Scope))
 ANONYMOUS = Principal(name="anonymous", scopes=frozenset({Scope.CASES_READ}))
@@ -15,6 +16,8 @@ NO_KEY = (
     "send a key as `Authorization: Bearer KEY`; "
     "an administrator makes one with `rebate-monitor keys create`"
 )
+SAFE_METHODS = ("GET", "HEAD")
+NOTHING_GRANTED = "the proxy has let you in, but no [[proxy.grant]] names you or your groups"
 OF_ALL_OFFICES = (
     "this is said of all offices, and the key is bound to some: it reads their cases and alerts"
 )
@@ -45,11 +48,13 @@ async def _principal(request: web.Request) -> Principal:
     service = request.app[SERVICE]
     is_browser = asks_for_a_page(request)
     key = _told_key(request)
+    if key is None and (person := _person(request, service)):
+        return person
     if key is None and service.settings.anonymous_read and "Authorization" not in request.headers:
         return ANONYMOUS
     if key is None:
         raise UnauthorizedProblem(NO_KEY, is_browser=is_browser)
-    principal = await _known(service, key)
+    principal = await _owner(request, service, key)
     if principal is None:
         said = "this key is not known here, was revoked, or has expired"
         raise UnauthorizedProblem(said, is_browser=is_browser)
@@ -76,6 +81,44 @@ def _password(credentials: str) -> str | None:
     except ValueError:
         return None
     return password.strip() or None
+
+
+def _person(request: web.Request, service: Service) -> Principal | None:
+    """Return whom a proxy has let in.
+
+    A browser sends what a proxy knows people by with a form on somebody else's page, too: so what
+    changes anything is taken only from the service's own pages.
+    """
+    person = service.proxy.person(request.remote or "", request.headers)
+    if person is None:
+        return None
+    if not person.scopes:
+        raise ForbiddenProblem(NOTHING_GRANTED)
+    if request.method not in SAFE_METHODS and _is_from_elsewhere(request):
+        raise ForbiddenProblem("this comes from another site's page; nothing was changed")
+    return person
+
+
+def _is_from_elsewhere(request: web.Request) -> bool:
+    site, origin = (request.headers.get(name) for name in ("Sec-Fetch-Site", "Origin"))
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
+async def _owner(request: web.Request, service: Service, key: str) -> Principal | None:
+    """Return whom a key belongs to; raise ThrottledProblem where too many wrong ones came."""
+    throttle, digest = service.throttle, key_digest(key)
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    address = service.proxy.client_address(request.remote or "", forwarded)
+    if seconds := throttle.seconds_to_wait(address, digest):
+        raise ThrottledProblem(seconds)
+    owner = await _known(service, key)
+    if owner is None:
+        throttle.note_wrong(address, digest)
+    else:
+        throttle.note_right(digest)
+    return owner
 
 
 async def _known(service: Service, key: str) -> Principal | None:

@@ -5,8 +5,11 @@ requests that come while a look-up is under way share the next one.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.gathering import Gathering
+from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.keys import Principal, find_keys, key_digest
 
@@ -14,10 +17,11 @@ MOST_AT_ONCE = 500
 
 
 class Keyring:
-    """Looks keys up in one database."""
+    """Looks keys up in one database; `places` say which offices lie below which."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, places: Places) -> None:
+        self._database, self._places = database, places
+        self._widened: dict[Bounds, Bounds] = {}
         self._lookups = Gathering[bytes, Principal | None](self._find, MOST_AT_ONCE)
 
     async def owner(self, key: str) -> Principal | None:
@@ -29,4 +33,13 @@ class Keyring:
 
     async def _find(self, digests: Sequence[bytes]) -> list[Principal | None]:
         async with self._database.connection() as connection:
-            return await find_keys(connection, digests)
+            found = await find_keys(connection, digests)
+        return [owner and self._widen(owner) for owner in found]
+
+    def _widen(self, owner: Principal) -> Principal:
+        """Widen a key's bounds, once for all keys of the same."""
+        if not owner.bounds.offices:
+            return owner
+        if owner.bounds not in self._widened:
+            self._widened[owner.bounds] = self._places.widen(owner.bounds)
+        return replace(owner, bounds=self._widened[owner.bounds])

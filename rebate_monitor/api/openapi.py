@@ -34,12 +34,13 @@ Json = dict[str, Any]
 PROBLEMS = {
     400: "The body is not JSON.",
     401: "A valid key is needed.",
-    403: "The key lacks the scope.",
+    403: "The key lacks the scope, or is bound to some offices.",
     404: "There is no such case, alert or closed month.",
     409: "It contradicts what is known; nothing was changed.",
     413: "The body or batch is too large.",
     415: "The content type is not supported.",
     422: "An event or a parameter breaks a rule.",
+    429: "Too many wrong keys have come from this address: try again after `Retry-After`.",
     503: "The database is away: send the same again after `Retry-After`.",
 }
 SUBJECT = "The CloudEvents `subject`."
@@ -364,7 +365,7 @@ def _post_events() -> Json:
             "200": report,
             "201": report,
             "207": report,
-            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
         },
     }
 
@@ -383,7 +384,7 @@ def _post_what_if() -> Json:
                 "description": "What would change.",
                 "content": {"application/json": {"schema": view}},
             },
-            **_problems(400, 401, 403, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 413, 415, 422, 429, 503),
         },
     }
 
@@ -407,7 +408,7 @@ def _put_year() -> Json:
             "200": _answer("Nothing was stored: a dry run, or nothing is new.", "YearPutView"),
             "201": _answer("It is in force, and no case is touched.", "YearPutView") | headers,
             "202": _answer("It is in force; cases are laid down anew.", "YearPutView") | headers,
-            **_problems(400, 401, 403, 409, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
             "409": _problem("Something speaks against the notice.", "ObjectionsProblem"),
             "422": _problem("The notice or a parameter breaks a rule.", "NoticeProblem"),
         },
@@ -425,7 +426,7 @@ def _post_acknowledgement() -> Json:
         "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
         "responses": {
             "204": {"description": "It is acknowledged."},
-            **_problems(400, 401, 403, 404, 409, 413, 415, 422, 503),
+            **_problems(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
         },
     }
 
@@ -447,7 +448,7 @@ def _get(  # noqa: PLR0913 - one argument for each thing an operation has to say
         "parameters": list(parameters),
         "responses": {
             "200": _answer(summary, view),
-            **_problems(401, 403, 422, 503, *problems),
+            **_problems(401, 403, 422, 429, 503, *problems),
         },
     }
 

@@ -102,6 +102,16 @@ class NoticeProblem(ProblemError):
     status, kind, title = 422, "notice", "The notice breaks a rule"
 
 
+class ThrottledProblem(ProblemError):
+    """Too many wrong keys have come from one address."""
+
+    status, kind, title = 429, "too-many-wrong-keys", "Too many wrong keys"
+
+    def __init__(self, seconds: int) -> None:
+        said = f"too many wrong keys have come from your address; try again in {seconds} seconds"
+        super().__init__(said, {"Retry-After": str(seconds)})
+
+
 class UnavailableProblem(ProblemError):
     """The database is away; the same request will work later."""
 

@@ -42,7 +42,7 @@ async def post_replay(request: web.Request) -> web.Response:
     await require(request, Scope.ADMIN)
     allow_only(request, [])
     service = request.app[SERVICE]
-    report = await replay_quarantine(service.writer, now=service.now())
+    report = await replay_quarantine(service.writer, service.places, now=service.now())
     return web.Response(body=encode(report_view(report)), content_type="application/json")
 
 

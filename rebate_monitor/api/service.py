@@ -8,11 +8,13 @@ from aiohttp import web
 
 from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.api.keyring import Keyring
+from rebate_monitor.api.throttle import Throttle
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest.intake import Intake
 from rebate_monitor.ingest.writer import Writer
 from rebate_monitor.metrics import Metrics
 from rebate_monitor.places import Places
+from rebate_monitor.proxy import Proxy
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.rules import Rules
@@ -29,6 +31,8 @@ class Service:
     writer: Writer
     intake: Intake
     keyring: Keyring
+    throttle: Throttle
+    proxy: Proxy
     metrics: Metrics
     alerting: Alerting
     now: Callable[[], datetime]

@@ -14,7 +14,7 @@ from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import count_stale
-from rebate_monitor.server import configured_alerts, rules_of, utc_now
+from rebate_monitor.server import configured_alerts, configured_proxy, rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.alerts import count_unfolded
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
@@ -72,6 +72,7 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
     with session.plain_errors():
         rules = rules_of(settings)
         alerts = configured_alerts(settings)
+        configured_proxy(settings)
     yield channel_finding(alerts, utc_now())
     with session.plain_errors(), session.database_server(settings) as server:
         yield from session.run(_database_findings(server, rules, deep=deep))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rebate_monitor.cli import session
-from rebate_monitor.domain.bounds import ANY_END, OFFICE_DIGITS, Bounds, shown_office
+from rebate_monitor.domain.bounds import ANY_END, Bounds
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.server import utc_now
 from rebate_monitor.storage.database import Connection
@@ -28,7 +28,7 @@ from rebate_monitor.storage.keys import (
 
 MAX_SOURCE, MAX_DAYS, MAX_GRACE_HOURS = 200, 3650, 24 * 90
 GRACE_HOURS = 24
-OFFICES = re.compile(rf"1\d{{0,{OFFICE_DIGITS - 1}}}", re.ASCII)
+OFFICE = re.compile(r"1\d{10}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -48,16 +48,16 @@ class SourceParam(click.ParamType[str]):
 
 
 class OfficeParam(click.ParamType[str]):
-    """The first digits of tax authority codes."""
+    """A tax authority code."""
 
-    name = "digits"
+    name = "code"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the digits; refuse what no code begins with."""
-        if not OFFICES.fullmatch(value):
+        """Return the code; refuse what is none."""
+        if not OFFICE.fullmatch(value):
             rule = (
-                f"must be the first digits of tax authority codes, which are 1 and then ten more: "
-                f"{OFFICE_DIGITS} of them mean one office, 14301 those of Changsha 长沙"
+                "must be a tax authority code, 1 and ten digits more: 14301000000 is that of "
+                "Changsha 长沙 and means it with all offices below"
             )
             self.fail(rule, param, ctx)
         return value
@@ -75,7 +75,7 @@ OFFICE_OPTION = click.option(
     "offices",
     multiple=True,
     type=OfficeParam(),
-    help="Only cases of offices whose code begins so, to read and to tell of. Repeatable.",
+    help="Only cases of this office and those below it, to read and to tell of. Repeatable.",
 )
 KEY_ID = click.argument("key_id")
 
@@ -204,7 +204,7 @@ def _show_once(key: str) -> None:
 
 def _told_bounds(bounds: Bounds) -> str:
     sources = [f"source {source}" for source in bounds.sources]
-    offices = [f"office {shown_office(digits)}" for digits in bounds.offices]
+    offices = [f"office {office}" for office in bounds.offices]
     return ", ".join([*sources, *offices])
 
 

@@ -6,7 +6,7 @@ from rebate_monitor.cli import session
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.ingest.replay import replay_quarantine
 from rebate_monitor.ingest.writer import Report, Writer
-from rebate_monitor.server import rules_of, utc_now
+from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.quarantine import Quarantined, list_quarantine
 
@@ -69,4 +69,4 @@ async def _replay(settings: Settings, server: session.Server) -> Report:
             max_ahead=settings.max_ahead,
             clock=utc_now,
         )
-        return await replay_quarantine(writer, now=utc_now())
+        return await replay_quarantine(writer, configured_places(settings), now=utc_now())

@@ -14,6 +14,7 @@ from rebate_monitor.alerting.configuration import ConfigurationError
 from rebate_monitor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError
 from rebate_monitor.places import PlacesError
 from rebate_monitor.policy_file import PolicyFileError
+from rebate_monitor.proxy import ProxyError
 from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import MigrationError, missing_migrations
@@ -26,6 +27,7 @@ PLAIN_ERRORS = (
     PolicyFileError,
     PlacesError,
     ConfigurationError,
+    ProxyError,
     EmbeddedPostgresError,
     MigrationError,
 )

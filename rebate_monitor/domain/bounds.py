@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from rebate_monitor.domain.event import Accepted, CaseEvent, Corrected, Retracted
+from rebate_monitor.domain.office import subtree_prefix
 
 ANY_END = "*"
-OFFICE_DIGITS = 11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,8 +13,7 @@ class Bounds:
     """A key's bounds; where none of a kind is told, there is none.
 
     `sources` are CloudEvents sources, whole, or with a `*` at the end for all that begin so.
-    `offices` are the first digits of tax authority codes, so that all eleven mean one office and
-    `14301` a city's.
+    `offices` are tax authority codes, each with all offices below it.
     """
 
     sources: tuple[str, ...] = ()
@@ -23,7 +22,7 @@ class Bounds:
     @property
     def patterns(self) -> list[str] | None:
         """The offices as SQL's LIKE has them, None where there is no bound."""
-        return [f"{digits}%" for digits in self.offices] or None
+        return [f"{prefix}%" for prefix in self._prefixes] or None
 
     def hold_source(self, source: str) -> bool:
         """Say whether events of a source may be told."""
@@ -33,7 +32,7 @@ class Bounds:
         """Say whether the cases of an office are the key's own; those of none are nobody's."""
         if not self.offices:
             return True
-        return office is not None and office.startswith(self.offices)
+        return office is not None and office.startswith(self._prefixes)
 
     def refusal(self, event: CaseEvent, office: str | None) -> str | None:
         """Say why an event may not be told of a case of an office, None where it may.
@@ -51,17 +50,16 @@ class Bounds:
         return None
 
     @property
+    def _prefixes(self) -> tuple[str, ...]:
+        return tuple(map(subtree_prefix, self.offices))
+
+    @property
     def _of_offices(self) -> str:
-        return f"this key tells of cases of offices {', '.join(map(shown_office, self.offices))}"
+        return f"this key tells of cases of {', '.join(self.offices)} and the offices below"
 
 
 UNBOUND = Bounds()
 """Of keys without bounds, and of commands."""
-
-
-def shown_office(digits: str) -> str:
-    """Write the first digits of offices so that it shows where there are more."""
-    return digits if len(digits) == OFFICE_DIGITS else f"{digits}…"
 
 
 def _is_like(source: str, told: str) -> bool:

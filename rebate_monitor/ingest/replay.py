@@ -8,6 +8,7 @@ from rebate_monitor.ingest.decision import Result
 from rebate_monitor.ingest.incoming import Incoming
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Reception, Report, Writer
+from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import bounds_by_name
 from rebate_monitor.storage.quarantine import Kept, lock_quarantined, quarantine_page, release
@@ -16,29 +17,31 @@ PAGE = 500
 RECEIVED_FROM = "replay"
 
 
-async def replay_quarantine(writer: Writer, *, now: datetime) -> Report:
-    """Decide every quarantined event anew; what is taken leaves, what is refused again stays."""
+async def replay_quarantine(writer: Writer, places: Places, *, now: datetime) -> Report:
+    """Decide every quarantined event anew; what is taken leaves, what is refused again stays.
+
+    A key's events stay within what its latest key is bound to by now.
+    """
     report, last = Report(), b""
     while True:
         async with writer.database.connection() as connection:
             digests = await quarantine_page(connection, last, PAGE)
         if not digests:
             return report
-        results = await writer.database.retrying(_Page(writer, digests, now).replay)
+        results = await writer.database.retrying(_Page(writer, places, digests, now).replay)
         report, last = report.plus(Report.of(results)), digests[-1]
 
 
 class _Page:
-    """One page of a replay; a key's events stay within what it is bound to by now."""
-
-    def __init__(self, writer: Writer, digests: list[bytes], now: datetime) -> None:
-        self.writer, self.digests, self.now = writer, digests, now
+    def __init__(self, writer: Writer, places: Places, digests: list[bytes], now: datetime) -> None:
+        self.writer, self.places, self.digests, self.now = writer, places, digests, now
         self.bounds: Mapping[str, Bounds] = {}
 
     async def replay(self, connection: Connection) -> list[Result]:
         """Decide live and imported events apart: nobody is told of what an import brings."""
         kept = await lock_quarantined(connection, self.digests)
-        self.bounds = await bounds_by_name(connection, {event.received_from for event in kept})
+        bounds = await bounds_by_name(connection, {event.received_from for event in kept})
+        self.bounds = {name: self.places.widen(told) for name, told in bounds.items()}
         live = [event for event in kept if not event.is_import]
         imported = [event for event in kept if event.is_import]
         return [

@@ -85,7 +85,7 @@ class TestTelling:
         self, client: Client, stranger: Client, make: Make, how: str
     ) -> None:
         """Each event is looked at by itself; all or nothing stays nothing."""
-        _, headers = await make(Scope.EVENTS_WRITE, sources=("/hunan/*",), offices=("14301",))
+        _, headers = await make(Scope.EVENTS_WRITE, sources=("/hunan/*",), offices=(CHANGSHA,))
         told = [
             accepted(TIME, subject="ours", office=CHANGSHA),
             accepted(TIME, subject="another's", office=ZHUZHOU),
@@ -109,7 +109,7 @@ class TestTelling:
         self, client: Client, stranger: Client, make: Make
     ) -> None:
         """A key of one office cannot correct another's case into its own, and so read it."""
-        _, headers = await make(Scope.EVENTS_WRITE, Scope.CASES_READ, offices=("14301",))
+        _, headers = await make(Scope.EVENTS_WRITE, Scope.CASES_READ, offices=(CHANGSHA,))
         pull = event("corrected", TIME, subject="there", office=CHANGSHA)
         told = await stranger.post("/v1/events", json=pull, headers=ONE | headers)
         case = await (await client.get("/v1/cases/there")).json()
@@ -125,10 +125,10 @@ class TestTelling:
         told = event("reviewed", TIME, source=THERE)
         await stranger.post("/v1/events", json=told, headers=ONE | headers)
 
-        before = await replay_quarantine(service.writer, now=service.now())
+        before = await replay_quarantine(service.writer, service.places, now=service.now())
         async with database.connection() as connection:
             assert await bind_key(connection, key_id, Bounds(sources=(HERE, THERE))) == "a test"
-        after = await replay_quarantine(service.writer, now=service.now())
+        after = await replay_quarantine(service.writer, service.places, now=service.now())
 
         assert ((0, 1), (1, 0)) == (
             (before.accepted, before.rejected),
@@ -163,7 +163,7 @@ class TestReading:
     @pytest.mark.usefixtures("two_offices")
     async def test_cases_of_its_offices(self, stranger: Client, make: Make) -> None:
         """Lists leave others out; their pages, explanations and histories are as if not there."""
-        _, headers = await make(Scope.CASES_READ, offices=("14301",))
+        _, headers = await make(Scope.CASES_READ, offices=(CHANGSHA,))
         listed = await (await stranger.get("/v1/cases", headers=headers)).json()
         statuses = {
             case_id: {
@@ -187,7 +187,7 @@ class TestReading:
     ) -> None:
         """It sees, and takes on, its own offices' alerts alone."""
         await service.alerting.sweeper.sweep()
-        _, headers = await make(Scope.CASES_READ, offices=("14301",))
+        _, headers = await make(Scope.CASES_READ, offices=(CHANGSHA,))
         everything: Json = await (await client.get("/v1/alerts")).json()
         ours: Json = await (await stranger.get("/v1/alerts", headers=headers)).json()
         offices: Json = await (await stranger.get("/v1/supervision", headers=headers)).json()
@@ -216,7 +216,7 @@ class TestReading:
         self, client: Client, stranger: Client, make: Make, path: str
     ) -> None:
         """What is said of all offices is not for a key of some; it is told so."""
-        _, headers = await make(Scope.CASES_READ, offices=("14301",))
+        _, headers = await make(Scope.CASES_READ, offices=(CHANGSHA,))
         async with stranger.get(path, headers=headers) as response:
             told = await response.json(content_type="application/problem+json")
 
@@ -240,7 +240,7 @@ class TestEnd:
         self, stranger: Client, make: Make, database: Database, service: Service
     ) -> None:
         """Both keys count during the grace; the new one may what the old one may, for as long."""
-        old_id, old = await make(Scope.CASES_READ, days=100, offices=("14301",))
+        old_id, old = await make(Scope.CASES_READ, days=100, offices=(CHANGSHA,))
         now, later = service.now(), service.now() + timedelta(days=1000)
         async with database.connection() as connection:
             made = await rotate_key(connection, old_id, now, later)

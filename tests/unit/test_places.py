@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.places import HUNAN, OTHER_CITY, Place, PlacesError, places
 from rebate_monitor.server import configured_places
 from rebate_monitor.settings import Settings
@@ -91,6 +92,17 @@ class TestRead:
         told = places({**more, "office": [inner, *more.get("office", [])]})
 
         assert told.is_within("14399920000", parent)
+
+
+def test_bounds_are_widened_by_told_parents() -> None:
+    """An office that was told to lie below another is bound with it, whatever its code says."""
+    told = places({"office": [office(NEW_AREA, parent=CHANGSHA)]})
+
+    widened = told.widen(Bounds(sources=("/a",), offices=(CHANGSHA,)))
+
+    assert Bounds(sources=("/a",), offices=(CHANGSHA, NEW_AREA)) == widened
+    assert widened.hold_office(NEW_AREA)
+    assert told.widen(Bounds(offices=("14302000000",))) == Bounds(offices=("14302000000",))
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -627,7 +627,10 @@ class TestConfigFile:
                 "byte 10 is not UTF-8; must be a text file in UTF-8",
             ),
             (b"[[ofice]]", "ofice: unknown table; did you mean office?"),
-            (b"[x]", "x: unknown; must be one of alerts, channel, city, office, policy, route"),
+            (
+                b"[x]",
+                "x: unknown; must be one of alerts, channel, city, office, policy, proxy, route",
+            ),
         ],
         ids=["not TOML", "not UTF-8", "misspelt table", "no such table"],
     )

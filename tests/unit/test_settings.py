@@ -1,6 +1,7 @@
 """Settings from the environment (DESIGN 8): nothing misspelt, no secret ever repeated."""
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,7 @@ def test_everything_told(tmp_path: Path) -> None:
         "REBATE_READER_PASSWORD": PASSWORD,
         "REBATE_CONFIG": str(config),
         "REBATE_ANONYMOUS_READ": "0",
+        "REBATE_PROXY_ADDRESSES": "10.0.0.5, 2001:db8::/32",
         "REBATE_MAX_AHEAD_SECONDS": "60",
         "REBATE_DATABASE_CONNECTIONS": "20",
         "REBATE_DATABASE_BEHIND_POOLER": "1",
@@ -61,6 +63,7 @@ def test_everything_told(tmp_path: Path) -> None:
             admin_key=KEY,
             reader_password=PASSWORD,
             config=config,
+            proxy_addresses=(ip_network("10.0.0.5"), ip_network("2001:db8::/32")),
             max_ahead=timedelta(minutes=1),
             database_connections=20,
             database_behind_pooler=True,
@@ -101,6 +104,8 @@ def test_an_unknown_variable_is_answered_with_all_that_are_known() -> None:
     assert [name for name in VARIABLES if name not in detail] == []
 
 
+NETWORKS = "must be addresses or networks with commas between them, such as 10.0.0.5,10.1.0.0/16"
+EVERYBODY = "must not be all addresses: anybody could say who they are"
 BAD_VALUES = [
     ("REBATE_PORT", "http", "must be a whole number from 0 to 65535"),
     ("REBATE_PORT", "65536", "must be a whole number from 0 to 65535"),
@@ -112,6 +117,9 @@ BAD_VALUES = [
     ("REBATE_DATA_DIR", "", "must not be empty"),
     ("REBATE_ANONYMOUS_READ", "yes", "must be 0 or 1"),
     ("REBATE_MAX_AHEAD_SECONDS", "5m", "must be a whole number from 0 to 86400"),
+    ("REBATE_PROXY_ADDRESSES", "10.0.0.1/8", NETWORKS),
+    ("REBATE_PROXY_ADDRESSES", "proxy.example", NETWORKS),
+    ("REBATE_PROXY_ADDRESSES", "::/0", EVERYBODY),
     ("REBATE_DATABASE_CONNECTIONS", "0", "must be a whole number from 1 to 1000"),
     ("REBATE_LOG_FORMAT", "xml", "must be one of auto, json, console"),
     ("REBATE_LOG_LEVEL", "DEBUG", "must be one of debug, info, warning, error"),
