@@ -13,6 +13,7 @@ import msgspec
 
 from rebate_monitor.alerting.fields import convert_fields
 from rebate_monitor.domain.bounds import Bounds
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope
 
 Network = IPv4Network | IPv6Network
@@ -94,7 +95,7 @@ class Proxy:
         bounded = all(grant.offices for grant in grants)
         offices = dict.fromkeys(office for grant in grants for office in grant.offices)
         bounds = Bounds(offices=tuple(offices) if bounded else ())
-        return Principal(name=user, scopes=scopes, bounds=bounds)
+        return Principal(name=user, scopes=scopes, bounds=bounds, through=Through.PROXY)
 
 
 def configured_proxy(networks: Sequence[Network], config: Mapping[str, Any]) -> Proxy:

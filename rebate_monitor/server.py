@@ -22,6 +22,7 @@ from rebate_monitor.alerting.sweep import Sweeper
 from rebate_monitor.api.app import build_app
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.keyring import Keyring
+from rebate_monitor.api.recorder import Recorder
 from rebate_monitor.api.service import Service
 from rebate_monitor.api.throttle import Throttle
 from rebate_monitor.calendar_sources import work_calendar
@@ -136,6 +137,7 @@ def compose(
         writer=writer,
         intake=Intake(writer),
         keyring=Keyring(database, known),
+        recorder=Recorder(database),
         throttle=Throttle(),
         proxy=configured_proxy(settings),
         metrics=metrics,

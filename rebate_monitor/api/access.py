@@ -8,10 +8,13 @@ from aiohttp import web
 
 from rebate_monitor.api.problems import ForbiddenProblem, ThrottledProblem, UnauthorizedProblem
 from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope, key_digest
 
 ADMIN = Principal(name="REBATE_ADMIN_KEY", scopes=frozenset(Scope))
-ANONYMOUS = Principal(name="anonymous", scopes=frozenset({Scope.CASES_READ}))
+ANONYMOUS = Principal(
+    name="anonymous", scopes=frozenset({Scope.CASES_READ}), through=Through.NOBODY
+)
 NO_KEY = (
     "send a key as `Authorization: Bearer KEY`; "
     "an administrator makes one with `rebate-monitor keys create`"
@@ -37,6 +40,12 @@ async def require(request: web.Request, scope: Scope, *, by_office: bool = False
     if scope is Scope.CASES_READ and not by_office and principal.bounds.offices:
         raise ForbiddenProblem(OF_ALL_OFFICES)
     return principal
+
+
+def client_address(request: web.Request) -> str:
+    """Return where a request came from, seen through the proxies in front."""
+    forwarded = request.headers.getall("X-Forwarded-For", [])
+    return request.app[SERVICE].proxy.client_address(request.remote or "", forwarded)
 
 
 def asks_for_a_page(request: web.Request) -> bool:
@@ -108,9 +117,7 @@ def _is_from_elsewhere(request: web.Request) -> bool:
 
 async def _owner(request: web.Request, service: Service, key: str) -> Principal | None:
     """Return whom a key belongs to; raise ThrottledProblem where too many wrong ones came."""
-    throttle, digest = service.throttle, key_digest(key)
-    forwarded = request.headers.getall("X-Forwarded-For", [])
-    address = service.proxy.client_address(request.remote or "", forwarded)
+    throttle, digest, address = service.throttle, key_digest(key), client_address(request)
     if seconds := throttle.seconds_to_wait(address, digest):
         raise ThrottledProblem(seconds)
     owner = await _known(service, key)

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rebate_monitor.api import (
     alerts,
+    audit,
     calendar,
     cases,
     evaluation,
@@ -76,6 +77,8 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get("/v1/supervision", alerts.get_supervision)
     app.router.add_get("/v1/quarantine", quarantine.get_quarantine)
     app.router.add_post("/v1/quarantine/replay", quarantine.post_replay)
+    app.router.add_post("/v1/quarantine/drop", quarantine.post_drop)
+    app.router.add_get("/v1/audit", audit.get_audit)
     app.router.add_get("/healthz", operations.get_health)
     app.router.add_get("/readyz", operations.get_readiness)
     app.router.add_get("/metrics", operations.get_metrics)

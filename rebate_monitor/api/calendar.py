@@ -52,6 +52,7 @@ from rebate_monitor.ingest.rule_changes import (
     draft,
     publish_draft,
 )
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Scope as KeyScope
 from rebate_monitor.storage.patience import LockedError
 from rebate_monitor.storage.recomputes import numbered
@@ -313,7 +314,7 @@ async def put_year(request: web.Request) -> web.Response:
     change = CalendarImport(by=principal.name, notices=(notice,), insists=bool(is_dry or is_forced))
     if is_dry:
         return _answer(_dry_view(notice.year, await _try(request, change)))
-    tried, published = await _publish(request, change)
+    tried, published = await _publish(request, change, principal.through)
     if published is not None:
         log.info("calendar.put", year=notice.year, rules=published.number, key=principal.name)
     return _answer(await _put_view(request.app[SERVICE], notice.year, tried, published))
@@ -394,13 +395,16 @@ async def _tried(service: Service, change: CalendarImport) -> _Tried:
         return _Tried(draft=told, objections=objections, trial=trial)
 
 
-async def _publish(request: web.Request, change: CalendarImport) -> tuple[_Tried, Published | None]:
+async def _publish(
+    request: web.Request, change: CalendarImport, through: Through
+) -> tuple[_Tried, Published | None]:
     """Try and publish, anew where others came between: what is told is what was published."""
     for _ in range(TRIES):
         tried = await _try(request, change)
         try:
             service = request.app[SERVICE]
-            return tried, await publish_draft(service.database, tried.draft, service.now)
+            now, drafted = service.now, tried.draft
+            return tried, await publish_draft(service.database, drafted, now, through)
         except RulesTurnedError:
             continue
         except LockedError as error:

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import asks_for_a_page, require
+from rebate_monitor.api.audit import record
 from rebate_monitor.api.parameters import (
     a_city,
     a_date,
@@ -43,6 +44,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.explaining.page import page
+from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
 from rebate_monitor.storage.case_rows import stored_cases
 from rebate_monitor.storage.database import Connection
@@ -61,6 +63,7 @@ async def get_case(request: web.Request) -> web.Response:
     allow_only(request, ["at", "known_at"])
     asked = await _asked_case(request, principal)
     sensitive = principal.may(Scope.SENSITIVE_READ)
+    await record(request, principal, Action.CASE_READ, asked.case.case_id)
     view = case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive)
     return web.Response(body=encode(view), content_type="application/json")
 
@@ -78,6 +81,7 @@ async def get_explanation(request: web.Request) -> web.Response:
         language=language,
         sensitive=principal.may(Scope.SENSITIVE_READ),
     )
+    await record(request, principal, Action.CASE_EXPLAINED, asked.case.case_id)
     if asks_for_a_page(request):
         return web.Response(text=page(told), content_type="text/html", headers=ONLY_OUR_STYLE)
     return web.Response(body=encode(explanation_view(told)), content_type="application/json")
@@ -91,6 +95,7 @@ async def get_history(request: web.Request) -> web.Response:
     receipts, known = await _knowledge(service, case_id, principal.bounds)
     # A case can have very many events, and each is a fold of its own: not on the event loop.
     told = await asyncio.to_thread(history, case_id, receipts, known, service.now())
+    await record(request, principal, Action.CASE_HISTORY_READ, case_id)
     view = history_view(case_id, told, known)
     return web.Response(body=encode(view), content_type="application/json")
 
@@ -181,6 +186,8 @@ async def list_cases(request: web.Request) -> web.Response:
     sensitive = principal.may(Scope.SENSITIVE_READ)
     wanted = _filter(request, principal.bounds)
     view = await _page(service, wanted, after, limit, sensitive=sensitive)
+    listed = f"{len(view.cases)} cases"
+    await record(request, principal, Action.CASES_LISTED, request.query_string, listed)
     return web.Response(body=encode(view), content_type="application/json")
 
 

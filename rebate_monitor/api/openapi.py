@@ -27,6 +27,7 @@ from rebate_monitor.domain.event import Category
 from rebate_monitor.domain.periods import PeriodName
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.ingest import wire
+from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
 
 Json = dict[str, Any]
@@ -44,6 +45,7 @@ PROBLEMS = {
     503: "The database is away: send the same again after `Retry-After`.",
 }
 SUBJECT = "The CloudEvents `subject`."
+INSTANT: Json = {"type": "string", "format": "date-time"}
 FLAG: Json = {"enum": ["true", "false"], "default": "false"}
 ANSWERS = (
     views.CaseView,
@@ -64,6 +66,9 @@ ANSWERS = (
     recompute.RecomputesView,
     views.AlertsView,
     views.AcknowledgementTold,
+    views.DropTold,
+    views.DroppedView,
+    views.AuditView,
     views.SupervisionView,
     what_if.WhatIfTold,
     what_if.WhatIfView,
@@ -322,6 +327,22 @@ def _paths() -> Json:
                 "replayQuarantine", "Decide every refused event anew", "ReportView", "operations"
             )
         },
+        "/v1/quarantine/drop": {"post": _drop()},
+        "/v1/audit": {
+            "get": _get(
+                "getAudit",
+                "Who looked at which case, and who changed what, the latest first",
+                "AuditView",
+                "operations",
+                parameters=[
+                    _query("who", {"type": "string"}, "Only what somebody of this name did."),
+                    _query("action", {"enum": list(Action)}, "Only this."),
+                    _query("object", {"type": "string"}, "Only what was done to this."),
+                    _query("since", INSTANT, "At this instant or later."),
+                    *_page_parameters(),
+                ],
+            )
+        },
         "/healthz": {"get": _open_get("getHealth", "Whether the process lives", "HealthView")},
         "/readyz": {
             "get": _open_get(
@@ -411,6 +432,21 @@ def _put_year() -> Json:
             **_problems(400, 401, 403, 409, 413, 415, 422, 429, 503),
             "409": _problem("Something speaks against the notice.", "ObjectionsProblem"),
             "422": _problem("The notice or a parameter breaks a rule.", "NoticeProblem"),
+        },
+    }
+
+
+def _drop() -> Json:
+    told: Json = {"$ref": "#/components/schemas/DropTold"}
+    return {
+        "operationId": "dropQuarantined",
+        "summary": "Drop refused events for a reason, which is recorded with each of them",
+        "tags": ["operations"],
+        "security": [{"key": []}],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": told}}},
+        "responses": {
+            "200": _answer("How many were still there.", "DroppedView"),
+            **_problems(400, 401, 403, 413, 415, 422, 429, 503),
         },
     }
 

@@ -7,15 +7,31 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.audit import deed_of, record
 from rebate_monitor.api.parameters import a_number, allow_only, parameter, utc_instant
+from rebate_monitor.api.problems import (
+    InvalidProblem,
+    NotJsonProblem,
+    UnsupportedMediaTypeProblem,
+)
 from rebate_monitor.api.service import SERVICE
-from rebate_monitor.api.views import QuarantinedView, QuarantineView, encode, report_view
+from rebate_monitor.api.views import (
+    DroppedView,
+    DropTold,
+    QuarantinedView,
+    QuarantineView,
+    encode,
+    report_view,
+)
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.ingest.replay import replay_quarantine
+from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.keys import Scope
-from rebate_monitor.storage.quarantine import Quarantined, list_quarantine
+from rebate_monitor.storage.quarantine import Quarantined, drop_quarantined, list_quarantine
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+JSON = "application/json"
+DROP = '{"digests": ["…"], "reason": "…"}, digests as GET /v1/quarantine tells them'
 
 
 async def get_quarantine(request: web.Request) -> web.Response:
@@ -26,12 +42,12 @@ async def get_quarantine(request: web.Request) -> web.Response:
     after = parameter(request, "cursor", _place)
     async with request.app[SERVICE].database.connection() as connection:
         kept = await list_quarantine(connection, limit + 1, after)
-    shown = kept[:limit]
+    shown, sensitive = kept[:limit], principal.may(Scope.SENSITIVE_READ)
+    if sensitive and shown:
+        listed = f"{len(shown)} events"
+        await record(request, principal, Action.QUARANTINE_READ, "quarantine", listed)
     view = QuarantineView(
-        events=[
-            quarantined_view(event, sensitive=principal.may(Scope.SENSITIVE_READ))
-            for event in shown
-        ],
+        events=[quarantined_view(event, sensitive=sensitive) for event in shown],
         next=_cursor(shown[-1]) if len(kept) > limit else None,
     )
     return web.Response(body=encode(view), content_type="application/json")
@@ -39,11 +55,39 @@ async def get_quarantine(request: web.Request) -> web.Response:
 
 async def post_replay(request: web.Request) -> web.Response:
     """Decide every refused event anew; what is taken leaves the quarantine."""
-    await require(request, Scope.ADMIN)
+    principal = await require(request, Scope.ADMIN)
     allow_only(request, [])
     service = request.app[SERVICE]
+    await record(request, principal, Action.QUARANTINE_REPLAYED, "quarantine")
     report = await replay_quarantine(service.writer, service.places, now=service.now())
     return web.Response(body=encode(report_view(report)), content_type="application/json")
+
+
+async def post_drop(request: web.Request) -> web.Response:
+    """Drop refused events for a reason, which is recorded with each of them."""
+    principal = await require(request, Scope.ADMIN)
+    allow_only(request, [])
+    told = await _told_drop(request)
+    service, deed = request.app[SERVICE], deed_of(request, principal)
+    async with service.database.transaction() as connection:
+        dropped = await drop_quarantined(connection, told.digests, told.reason, deed)
+    view = DroppedView(dropped=dropped)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def _told_drop(request: web.Request) -> DropTold:
+    body = await request.read()
+    if request.content_type != JSON:
+        raise UnsupportedMediaTypeProblem(f"send {JSON}: {DROP}")
+    try:
+        told = msgspec.json.decode(body, type=DropTold)
+    except msgspec.ValidationError as error:
+        raise InvalidProblem(f"{error}; the body is {DROP}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise NotJsonProblem("the body must be a JSON object, encoded in UTF-8") from None
+    if not told.reason.strip() or not told.reason.isprintable():
+        raise InvalidProblem("reason: must say in 1 to 500 characters on one line why")
+    return told
 
 
 def quarantined_view(event: Quarantined, *, sensitive: bool) -> QuarantinedView:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.api.keyring import Keyring
+from rebate_monitor.api.recorder import Recorder
 from rebate_monitor.api.throttle import Throttle
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest.intake import Intake
@@ -31,6 +32,7 @@ class Service:
     writer: Writer
     intake: Intake
     keyring: Keyring
+    recorder: Recorder
     throttle: Throttle
     proxy: Proxy
     metrics: Metrics

@@ -27,6 +27,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.ingest.decision import Outcome
 from rebate_monitor.ingest.writer import Report
+from rebate_monitor.storage.audit import Action, Through
 from rebate_monitor.storage.rulebooks import ALWAYS
 
 
@@ -390,6 +391,41 @@ class QuarantineView(msgspec.Struct, kw_only=True):
     """A page of refused events, the latest first."""
 
     events: list[QuarantinedView]
+    next: str | None
+
+
+class DropTold(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which refused events to drop, by their digests, and why."""
+
+    digests: Annotated[
+        list[Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]],
+        msgspec.Meta(min_length=1, max_length=500),
+    ]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+
+
+class DroppedView(msgspec.Struct, kw_only=True):
+    """How many refused events were dropped; those that are not there any more do not count."""
+
+    dropped: int
+
+
+class AuditRecordView(msgspec.Struct, kw_only=True):
+    """One deed; `through` says how `who` is known, `address` where a request came from."""
+
+    at: datetime
+    who: str
+    through: Through
+    action: Action
+    object: str
+    detail: str
+    address: str | None
+
+
+class AuditView(msgspec.Struct, kw_only=True):
+    """A page of the audit record, the latest first."""
+
+    records: list[AuditRecordView]
     next: str | None
 
 

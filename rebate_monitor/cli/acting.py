@@ -1,10 +1,23 @@
 """Who a command acts for: what is kept for good names whoever did it."""
 
 import getpass
+import os
 
 import click
 
+from rebate_monitor.server import utc_now
+from rebate_monitor.storage.audit import Deed, Through
+
 MOST_CHARACTERS = 100
+
+
+def acting() -> Deed:
+    """Say who a command acts for in the audit record: the account that runs it, now."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"account {os.getuid()}"
+    return Deed(at=utc_now(), who=name, through=Through.COMMAND)
 
 
 def who_acts(told: str | None, does: str) -> str:

@@ -11,11 +11,13 @@ from rich.text import Text
 from rebate_monitor.api.parameters import an_instant
 from rebate_monitor.catalogue import Language
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.case import happened_by
 from rebate_monitor.domain.explanation import ExplainedDay
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.audit import Action, add_records
 from rebate_monitor.storage.case_events import events_of_cases
 from rebate_monitor.storage.case_rows import stored_cases
 
@@ -49,6 +51,8 @@ async def _explanation(
     language: Language,
     at: datetime | None,
 ) -> Explanation:
+    async with session.ready_connection(settings, server) as connection:
+        await add_records(connection, [acting().record(Action.CASE_EXPLAINED, case_id)])
     async with (
         session.ready_database(settings, server) as database,
         database.transaction(snapshot=True) as connection,

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.bounds import ANY_END, Bounds
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.server import utc_now
+from rebate_monitor.storage.audit import Action, add_records
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import (
     ApiKey,
@@ -119,10 +121,16 @@ def create(
         bounds=Bounds(sources=sources, offices=offices),
         expires_at=now + timedelta(days=days) if days else None,
     )
-    key_id, key = _with_connection(lambda connection: create_key(connection, grant, now))
+
+    async def made(connection: Connection) -> tuple[str, str]:
+        key_id, key = await create_key(connection, grant, now)
+        told = f"{name}: {', '.join(sorted(scopes))}; bound to {_told_bounds(grant.bounds)}"
+        await add_records(connection, [acting().record(Action.KEY_MADE, key_id, told)])
+        return key_id, key
+
+    key_id, key = _with_connection(made)
     click.echo(f"key {key_id} for {name}: {', '.join(sorted(scopes))}", err=True)
-    if bounds := _told_bounds(grant.bounds):
-        click.echo(f"bound to {bounds}", err=True)
+    click.echo(f"bound to {_told_bounds(grant.bounds)}", err=True)
     if grant.expires_at:
         click.echo(f"counts until {_local(grant.expires_at)} (+08:00)", err=True)
     _show_once(key)
@@ -141,7 +149,15 @@ def rotate(key_id: str, grace_hours: int) -> None:
     """Make a new key like this one and print it; the old one ends by itself after the grace."""
     now = utc_now()
     until = now + timedelta(hours=grace_hours)
-    made = _with_connection(lambda connection: rotate_key(connection, key_id, now, until))
+
+    async def rotated(connection: Connection) -> tuple[str, str, str] | None:
+        made = await rotate_key(connection, key_id, now, until)
+        if made is not None:
+            told = f"{made[0]}: {made[1]} takes over"
+            await add_records(connection, [acting().record(Action.KEY_ROTATED, key_id, told)])
+        return made
+
+    made = _with_connection(rotated)
     if made is None:
         raise click.ClickException(
             f"there is no key {key_id} that still counts: see `rebate-monitor keys list`"
@@ -161,9 +177,11 @@ def rotate(key_id: str, grace_hours: int) -> None:
 def bind(key_id: str, sources: tuple[str, ...], offices: tuple[str, ...]) -> None:
     """Bind a key anew, instead of what it was bound to; without options it is bound to nothing."""
     bounds = Bounds(sources=sources, offices=offices)
-    name = _with_connection(lambda connection: bind_key(connection, key_id, bounds))
-    _refuse_unknown(key_id, name)
-    click.echo(f"the key {key_id} of {name} is bound to {_told_bounds(bounds) or 'nothing'}")
+    told = f"bound to {_told_bounds(bounds)}"
+    name = _change(
+        key_id, Action.KEY_BOUND, lambda connection: bind_key(connection, key_id, bounds), told
+    )
+    click.echo(f"the key {key_id} of {name} is {told}")
 
 
 @keys.command("list")
@@ -176,7 +194,7 @@ def list_all() -> None:
     now = utc_now()
     table = Table("id", "name", "scopes", "bound to", "made (+08:00)", "state")
     for key in found:
-        bounds = _told_bounds(key.bounds) or "nothing"
+        bounds = _told_bounds(key.bounds)
         made = _local(key.created_at) + (f", for {key.replaces}" if key.replaces else "")
         state = _state(key, now)
         table.add_row(key.key_id, key.name, ", ".join(key.scopes), bounds, made, state)
@@ -187,14 +205,28 @@ def list_all() -> None:
 @KEY_ID
 def revoke(key_id: str) -> None:
     """Revoke the key with this id, at once on every replica."""
-    name = _with_connection(lambda connection: revoke_key(connection, key_id, utc_now()))
-    _refuse_unknown(key_id, name)
+    name = _change(
+        key_id, Action.KEY_REVOKED, lambda connection: revoke_key(connection, key_id, utc_now())
+    )
     click.echo(f"the key {key_id} of {name} is revoked")
 
 
-def _refuse_unknown(key_id: str, name: str | None) -> None:
+def _change(
+    key_id: str, action: Action, work: Callable[[Connection], Awaitable[str | None]], told: str = ""
+) -> str:
+    """Change a key, record it, and return whose it is."""
+
+    async def changed(connection: Connection) -> str | None:
+        name = await work(connection)
+        if name is not None:
+            detail = f"{name}: {told}" if told else name
+            await add_records(connection, [acting().record(action, key_id, detail)])
+        return name
+
+    name = _with_connection(changed)
     if name is None:
         raise click.ClickException(f"there is no key {key_id}: see `rebate-monitor keys list`")
+    return name
 
 
 def _show_once(key: str) -> None:
@@ -205,7 +237,7 @@ def _show_once(key: str) -> None:
 def _told_bounds(bounds: Bounds) -> str:
     sources = [f"source {source}" for source in bounds.sources]
     offices = [f"office {office}" for office in bounds.offices]
-    return ", ".join([*sources, *offices])
+    return ", ".join([*sources, *offices]) or "nothing"
 
 
 def _state(key: ApiKey, now: datetime) -> str:
@@ -227,7 +259,10 @@ def _with_connection(work: Callable[[Connection], Awaitable[T]]) -> T:
     settings = session.told_settings()
 
     async def connected(server: session.Server) -> T:
-        async with session.ready_connection(settings, server) as connection:
+        async with (
+            session.ready_connection(settings, server) as connection,
+            connection.transaction(),
+        ):
             return await work(connection)
 
     with session.plain_errors(), session.database_server(settings) as server:

@@ -3,6 +3,7 @@
 import click
 
 from rebate_monitor import __version__
+from rebate_monitor.cli.audit import audit
 from rebate_monitor.cli.calendar import calendar
 from rebate_monitor.cli.channel import channel
 from rebate_monitor.cli.demo import demo
@@ -53,6 +54,7 @@ for command in (
     month,
     report,
     keys,
+    audit,
     quarantine,
     channel,
     outbox,

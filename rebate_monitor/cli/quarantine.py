@@ -1,19 +1,26 @@
-"""`rebate-monitor quarantine`: look at refused events and decide them anew."""
+"""`rebate-monitor quarantine`: look at refused events, decide them anew, drop them."""
+
+import re
+from collections.abc import Sequence
 
 import click
 
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.ingest.replay import replay_quarantine
 from rebate_monitor.ingest.writer import Report, Writer
 from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
-from rebate_monitor.storage.quarantine import Quarantined, list_quarantine
+from rebate_monitor.storage.audit import Action, add_records
+from rebate_monitor.storage.quarantine import Quarantined, drop_quarantined, list_quarantine
+
+DIGEST, MAX_REASON = re.compile(r"[0-9a-f]{64}"), 500
 
 
-@click.group(short_help="Look at refused events, and replay them.")
+@click.group(short_help="Look at refused events, replay and drop them.")
 def quarantine() -> None:
-    """Look at refused events, and decide them anew after a fix."""
+    """Look at refused events, decide them anew after a fix, and drop what is none."""
 
 
 @quarantine.command("list")
@@ -23,7 +30,7 @@ def list_all(limit: int, *, body: bool) -> None:
     """List refused events, the latest first, with the reason of each."""
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
-        kept = session.run(_list(settings, server, limit))
+        kept = session.run(_list(settings, server, limit, with_body=body))
     if not kept:
         click.echo("the quarantine is empty: every event so far was taken")
         return
@@ -38,6 +45,7 @@ def _text(event: Quarantined, *, with_body: bool) -> str:
         f"{seen}  {event.times} times  from {event.received_from}",
         f"  case {refused.case_id or '?'}  event {refused.id or '?'}",
         f"  {refused.reason}",
+        f"  digest {event.digest.hex()}",
     ]
     if with_body:
         lines.append(f"  {refused.body.decode('utf-8', 'replace')}")
@@ -56,9 +64,42 @@ def replay() -> None:
     )
 
 
-async def _list(settings: Settings, server: session.Server, limit: int) -> list[Quarantined]:
+@quarantine.command("drop")
+@click.argument("digests", nargs=-1, required=True, metavar="DIGEST…")
+@click.option("--reason", required=True, help="Why; it is recorded with each event.")
+def drop(digests: tuple[str, ...], reason: str) -> None:
+    """Drop refused events for good, by the digests that `list` shows."""
+    wrong = [digest for digest in digests if not DIGEST.fullmatch(digest)]
+    if wrong:
+        raise click.BadParameter(f"{wrong[0]} is none: 64 hexadecimal digits", param_hint="DIGEST")
+    if not reason.strip() or not reason.isprintable() or len(reason) > MAX_REASON:
+        rule = f"must say in 1 to {MAX_REASON} characters on one line why"
+        raise click.BadParameter(rule, param_hint="--reason")
+    settings = session.told_settings()
+    with session.plain_errors(), session.database_server(settings) as server:
+        dropped = session.run(_drop(settings, server, digests, reason))
+    click.echo(f"{dropped} of {len(digests)} dropped")
+
+
+async def _list(
+    settings: Settings, server: session.Server, limit: int, *, with_body: bool
+) -> list[Quarantined]:
     async with session.ready_connection(settings, server) as connection:
-        return await list_quarantine(connection, limit)
+        kept = await list_quarantine(connection, limit)
+        if with_body and kept:
+            listed = acting().record(Action.QUARANTINE_READ, "quarantine", f"{len(kept)} events")
+            await add_records(connection, [listed])
+        return kept
+
+
+async def _drop(
+    settings: Settings, server: session.Server, digests: Sequence[str], reason: str
+) -> int:
+    async with (
+        session.ready_connection(settings, server) as connection,
+        connection.transaction(),
+    ):
+        return await drop_quarantined(connection, digests, reason, acting())
 
 
 async def _replay(settings: Settings, server: session.Server) -> Report:
@@ -69,4 +110,7 @@ async def _replay(settings: Settings, server: session.Server) -> Report:
             max_ahead=settings.max_ahead,
             clock=utc_now,
         )
+        async with database.connection() as connection:
+            replayed = acting().record(Action.QUARANTINE_REPLAYED, "quarantine")
+            await add_records(connection, [replayed])
         return await replay_quarantine(writer, configured_places(settings), now=utc_now())

@@ -22,11 +22,13 @@ from rebate_monitor.circular.reading import MonthAsked, read_facts
 from rebate_monitor.circular.wording import wording
 from rebate_monitor.circular.xlsx import xlsx_file
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.periods import Days, named_month
 from rebate_monitor.places import Places
 from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.audit import Action, add_records
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
 from rebate_monitor.storage.recomputes import under_way
 
@@ -87,6 +89,7 @@ def report(  # noqa: PLR0913 - one argument an option
         known = configured_places(settings)
         asking = partial(MonthAsked, month=days, now=now, places=known, with_quality=internal)
         facts = session.run(_facts(settings, server, asking))
+        session.run(_record(settings, server, name, internal=internal))
     content = _content(facts, known, wanted, kind)
     write(target, content)
     place = target or "standard output"
@@ -132,6 +135,14 @@ async def _facts(
                 "`rebate-monitor recompute` to say that it is done"
             )
         return await read_facts(connection, asking(rules=rules))
+
+
+async def _record(
+    settings: Settings, server: session.Server, month: str, *, internal: bool
+) -> None:
+    kind = "internal" if internal else "may leave the office"
+    async with session.ready_connection(settings, server) as connection:
+        await add_records(connection, [acting().record(Action.REPORT_MADE, month, kind)])
 
 
 def _content(facts: Facts, known: Places, wanted: Wanted, kind: Format) -> bytes:

@@ -10,6 +10,7 @@ from rebate_monitor.domain.known_then import BroughtBy
 from rebate_monitor.domain.policy import Policy
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay, WorkCalendar, YearNotice
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.patience import patiently
 from rebate_monitor.storage.rulebooks import (
@@ -185,7 +186,10 @@ async def draft(
 
 
 async def publish_draft(
-    database: Database, told: Draft, clock: Callable[[], datetime]
+    database: Database,
+    told: Draft,
+    clock: Callable[[], datetime],
+    through: Through = Through.COMMAND,
 ) -> Published | None:
     """Publish just what was drafted; None where it changes nothing.
 
@@ -199,7 +203,8 @@ async def publish_draft(
             raise RulesTurnedError
         if known is None:
             await publish(connection, lambda _: told.before, START, clock())
-        return await publish(connection, lambda _: told.after, told.change.brought, clock())
+        brought = told.change.brought
+        return await publish(connection, lambda _: told.after, brought, clock(), through)
 
     async with database.connection() as connection:
         return await patiently(connection, work)

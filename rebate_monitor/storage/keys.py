@@ -10,6 +10,7 @@ from enum import StrEnum
 from asyncpg import Record
 
 from rebate_monitor.domain.bounds import UNBOUND, Bounds
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -35,11 +36,12 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who asks, what they may do, and what they are bound to."""
+    """Who asks, how they are known, what they may do, and what they are bound to."""
 
     name: str
     scopes: frozenset[Scope]
     bounds: Bounds = UNBOUND
+    through: Through = Through.KEY
 
     def may(self, scope: Scope) -> bool:
         """Say whether the scope is held; `admin` does not imply the others."""

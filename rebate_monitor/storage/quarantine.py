@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from rebate_monitor.storage.audit import Action, Deed, add_records
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -121,6 +122,17 @@ async def lock_quarantined(connection: Connection, digests: list[bytes]) -> list
 async def release(connection: Connection, digests: list[bytes]) -> None:
     """Let events go that a replay has taken."""
     await connection.execute(RELEASE, digests)
+
+
+async def drop_quarantined(
+    connection: Connection, digests: Iterable[str], reason: str, by: Deed
+) -> int:
+    """Drop kept events and record why with each; return how many were still there."""
+    told = [bytes.fromhex(digest) for digest in digests]
+    gone = [row["digest"].hex() for row in await connection.fetch(RELEASE, told)]
+    dropped = [by.record(Action.QUARANTINE_DROPPED, digest, reason) for digest in gone]
+    await add_records(connection, dropped)
+    return len(gone)
 
 
 async def count_quarantine(connection: Connection) -> int:

@@ -20,6 +20,7 @@ from rebate_monitor.domain.policy import Policy, PolicyBook, Scope
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.touched import EVERY_CASE, Touched, touched
 from rebate_monitor.domain.work_calendar import CalendarDay, WorkCalendar, YearNotice
+from rebate_monitor.storage.audit import Action, AuditRecord, Deed, Through, add_records
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.recomputes import begin_recompute, has_cases
 from rebate_monitor.storage.statements import statement
@@ -45,6 +46,15 @@ MOST_KEPT = 200
 _READ: dict[str, Rulebook] = {}
 _POLICIES = msgspec.json.Decoder(tuple[Policy, ...])
 _NOTICES = msgspec.json.Decoder(tuple[YearNotice, ...])
+
+SERVICE = "the service"
+ACTIONS = {
+    "start": Action.RULES_STARTED,
+    "import": Action.CALENDAR_IMPORTED,
+    "apply": Action.POLICY_APPLIED,
+    "retire": Action.POLICY_RETIRED,
+    "withdraw": Action.POLICY_WITHDRAWN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +130,15 @@ Turn = Callable[[Version | None], Version]
 
 
 async def publish(
-    connection: Connection, turn: Turn, brought: BroughtBy, now: datetime
+    connection: Connection,
+    turn: Turn,
+    brought: BroughtBy,
+    now: datetime,
+    through: Through = Through.COMMAND,
 ) -> Published | None:
     """Publish the next version where it says anything new, within a transaction of its own.
+
+    Who has brought it is recorded with how they are known.
 
     From its commit on every writer goes by it. What a recompute under way has left undone goes over
     to the one that this begins.
@@ -134,6 +150,7 @@ async def publish(
     if before is not None and before.says_the_same_as(after):
         return None
     number = await _add(connection, after, brought, await _next_moment(connection, now))
+    await add_records(connection, [_record(number, brought, now, through)])
     await _write_days(connection, number, after.rulebook)
     if before is not None:
         await connection.execute(HOLD_WRITERS)
@@ -142,6 +159,12 @@ async def publish(
         cases = EVERY_CASE if await has_cases(connection) else Touched()
     begun = await begin_recompute(connection, number, cases, now)
     return Published(number=number, recompute=begun.number, touched=begun.touched)
+
+
+def _record(number: int, brought: BroughtBy, now: datetime, through: Through) -> AuditRecord:
+    """Say who has brought a version; the first and those of a start the service has."""
+    deed = Deed(at=now, who=brought.by or SERVICE, through=through)
+    return deed.record(ACTIONS[brought.because], f"rules {number}")
 
 
 async def _next_moment(connection: Connection, now: datetime) -> datetime:

@@ -476,9 +476,14 @@ async def test_a_wrong_configuration_is_told(
     assert "wrong.toml: polcy: unknown table; did you mean policy?" in done.output
 
 
+LATEST_IS_MISSING = """
+DELETE FROM schema_migration WHERE number = (SELECT max(number) FROM schema_migration)
+"""
+
+
 async def test_a_database_that_is_not_migrated_is_told(dsn: str) -> None:
     """One line says what to run."""
-    await execute(dsn, "DELETE FROM schema_migration WHERE number = 8")
+    await execute(dsn, LATEST_IS_MISSING)
     done = await run(dsn, "policy", "show")
 
     assert 1 == done.exit_code

@@ -7,6 +7,7 @@ import pytest
 
 from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.proxy import ProxyError, configured_proxy
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope
 
 NETWORKS = (ip_network("10.0.0.0/8"), ip_network("2001:db8::1"))
@@ -31,7 +32,8 @@ def person(peer: str = "10.1.2.3", **headers: str) -> Principal | None:
 
 def principal(name: str, *scopes: Scope, offices: tuple[str, ...] = ()) -> Principal:
     """Build who is expected."""
-    return Principal(name=name, scopes=frozenset(scopes), bounds=Bounds(offices=offices))
+    bounds = Bounds(offices=offices)
+    return Principal(name=name, scopes=frozenset(scopes), bounds=bounds, through=Through.PROXY)
 
 
 @pytest.mark.parametrize(
