@@ -31,6 +31,8 @@ keep() { # NAME VALUE
 keep postgres_password "$(random)"
 keep database_password "$(random)"
 keep database_url "postgresql://rebate:$(cat "$folder/database_password")@postgres:5432/rebate"
+keep service_password "$(random)"
+keep service_url "postgresql://rebate_service:$(cat "$folder/service_password")@postgres:5432/rebate"
 keep reader_password "$(random)"
 keep admin_key "$(random)"
 keep grafana_admin_password "$(random)"

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -36,7 +37,8 @@ class Settings:
     event's time may lie ahead of the service's clock. `database_behind_pooler` says that the
     database is reached through pgbouncer or the like, which lends a connection for a transaction.
     Only requests from `proxy_addresses` may say for whom they are. With `reader_password` the role
-    that reads the reporting views can log in.
+    that reads the reporting views can log in; `service_role` is the one that the service runs as,
+    where that is not the owner of the database.
     """
 
     database_url: str | None = field(default=None, repr=False)
@@ -45,6 +47,7 @@ class Settings:
     port: int = 8080
     admin_key: str | None = field(default=None, repr=False)
     reader_password: str | None = field(default=None, repr=False)
+    service_role: str | None = None
     config: Path | None = None
     anonymous_read: bool = False
     proxy_addresses: tuple[Network, ...] = ()
@@ -128,6 +131,13 @@ def _reader_password(value: str) -> str:
     return password
 
 
+def _role(value: str) -> str:
+    role = value.strip()
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", role):
+        raise ValueError("must be a role of PostgreSQL: a-z, 0-9 and _, 63 at most")
+    return role
+
+
 def _existing_file(value: str) -> Path:
     if not Path(value).is_file():
         raise ValueError("must name a file that exists")
@@ -141,6 +151,7 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "PORT": ("port", _port),
     "ADMIN_KEY": ("admin_key", _admin_key),
     "READER_PASSWORD": ("reader_password", _reader_password),
+    "SERVICE_ROLE": ("service_role", _role),
     "CONFIG": ("config", _existing_file),
     "ANONYMOUS_READ": ("anonymous_read", _switch),
     "PROXY_ADDRESSES": ("proxy_addresses", _networks),

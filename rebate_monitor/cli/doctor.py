@@ -10,6 +10,7 @@ from rich.console import Console
 
 from rebate_monitor.alerting.configuration import AlertSettings
 from rebate_monitor.cli import session
+from rebate_monitor.cli.plain_table import plain_table, show_table
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
@@ -18,7 +19,7 @@ from rebate_monitor.server import configured_alerts, configured_proxy, rules_of,
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.alerts import count_unfolded
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
-from rebate_monitor.storage.keys import list_keys
+from rebate_monitor.storage.keys import KeyState, list_keys
 from rebate_monitor.storage.migrations import MINIMUM_VERSION, MigrationError, missing_migrations
 from rebate_monitor.storage.outbox import outbox_figures
 from rebate_monitor.storage.recomputes import under_way
@@ -26,6 +27,7 @@ from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.reporting import views_are_current
 from rebate_monitor.storage.rulebooks import latest_version
 from rebate_monitor.storage.rules import Rules
+from rebate_monitor.storage.service_role import TablePrivileges, privileges_of_roles
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 NOTICE_MONTH = 12
@@ -54,16 +56,37 @@ class Finding:
 
 @click.command(short_help="Say in plain words what is wrong.")
 @click.option("--deep", is_flag=True, help="Also fold every case anew and recount the tallies.")
-def doctor(*, deep: bool) -> None:
+@click.option("--roles", is_flag=True, help="Only show what each role may do with each table.")
+def doctor(*, deep: bool, roles: bool) -> None:
     """Check the configuration, the database, the calendar and the policies."""
     console, is_well = Console(), True
     settings = session.told_settings()
+    if roles:
+        _show_roles(settings)
+        return
     for finding in _findings(settings, deep=deep):
         is_well = is_well and finding.level is not Level.WRONG
         console.print(f"{finding.level} {finding.text}", soft_wrap=True, highlight=False)
     if not is_well:
         raise SystemExit(1)
     console.print("nothing is wrong")
+
+
+def _show_roles(settings: Settings) -> None:
+    """Print a table of tables and views by role."""
+    with session.plain_errors(), session.database_server(settings) as server:
+        roles, told = session.run(_roles(settings, server))
+    table = plain_table("table", *roles)
+    for one in told:
+        table.add_row(one.table, *(" ".join(may).lower() or "-" for may in one.privileges))
+    show_table(table)
+
+
+async def _roles(
+    settings: Settings, server: session.Server
+) -> tuple[list[str], list[TablePrivileges]]:
+    async with session.ready_connection(settings, server) as connection:
+        return await privileges_of_roles(connection, settings.service_role)
 
 
 def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
@@ -196,7 +219,8 @@ async def _view_finding(connection: Connection) -> Finding:
 
 
 async def _key_finding(connection: Connection) -> Finding:
-    count = sum(key.revoked_at is None for key in await list_keys(connection))
+    now = utc_now()
+    count = sum(key.state(now) is KeyState.ACTIVE for key in await list_keys(connection))
     return Finding(level=Level.FINE, text=f"keys: {count} in force")
 
 

@@ -29,12 +29,14 @@ def migrate_database(wait: int) -> None:
     """Bring the database to this version; run it once before `serve`, again after an upgrade."""
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
-        done = session.run(_migrate(server.dsn, settings.reader_password, wait))
+        done = session.run(_migrate(server.dsn, settings, wait))
     for migration in done.applied:
         click.echo(f"applied {migration.name}")
     if done.views_made:
         click.echo("made the reporting views anew")
     click.echo(_said_of(done.reader))
+    if settings.service_role:
+        click.echo(f"the role {settings.service_role} may do what the service does, and no more")
     click.echo("the database is up to date")
 
 
@@ -50,14 +52,15 @@ def _said_of(reader: Reader) -> str:
     return reads if reader.can_log_in else f"{reads}, but cannot log in without a password"
 
 
-async def _migrate(dsn: str, reader_password: str | None, wait: int) -> Upgraded:
+async def _migrate(dsn: str, settings: Settings, wait: int) -> Upgraded:
+    told = settings.reader_password, settings.service_role
     async with open_database(dsn) as database:
         for _ in range(wait):
             try:
-                return await upgrade(database, reader_password)
+                return await upgrade(database, *told)
             except DatabaseAwayError:
                 await asyncio.sleep(RETRY_SECONDS)
-        return await upgrade(database, reader_password)
+        return await upgrade(database, *told)
 
 
 @click.command("recompute", short_help="Lay cases down anew by the rules in force.")

@@ -54,7 +54,6 @@ NOT_MIGRATED_ERRORS = (
 NOT_READY_ERRORS = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InsufficientPrivilegeError,
 )
 
 
@@ -80,6 +79,9 @@ class Database:
             raise DatabaseAwayError(_cause(error)) from error
         except NOT_MIGRATED_ERRORS as error:
             said = f"the database is not ready: {_cause(error)}, run `rebate-monitor migrate`"
+            raise DatabaseAwayError(said) from error
+        except asyncpg.InsufficientPrivilegeError as error:
+            said = f"the database's role may not do this: {error}; its owner may"
             raise DatabaseAwayError(said) from error
         except NOT_READY_ERRORS as error:
             raise DatabaseAwayError(f"the database is not ready: {_cause(error)}") from error

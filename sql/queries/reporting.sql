@@ -22,3 +22,23 @@ SELECT rolcanlogin AS can_log_in,
           AND datname <> current_database()) AS other_database
 FROM pg_roles AS role
 WHERE rolname = $1
+
+-- name: role_of_server
+SELECT quote_ident(rolname) AS quoted, rolsuper AS is_superuser, rolname = current_user AS is_owner
+FROM pg_roles
+WHERE rolname = $1
+
+-- name: privileges_of_roles
+-- What each of some roles may do with each table and view, in words with blanks between them.
+SELECT relation.oid::regclass::text AS table_name,
+       array(SELECT coalesce(string_agg(word, ' ' ORDER BY place)
+                             FILTER (WHERE has_table_privilege(role, relation.oid, word)), '')
+             FROM unnest($1::text[]) WITH ORDINALITY AS asked (role, number),
+                  unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'])
+                      WITH ORDINALITY AS words (word, place)
+             GROUP BY number, role
+             ORDER BY number) AS privileges
+FROM pg_class AS relation
+WHERE relation.relkind IN ('r', 'v')
+  AND relation.relnamespace IN ('public'::regnamespace, 'reporting'::regnamespace)
+ORDER BY relation.relkind, relation.oid::regclass::text

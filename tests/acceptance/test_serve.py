@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cloud_events import accepted, event, ndjson
+from cloud_events import ONE, accepted, event, ndjson
 from conftest import ADMIN_KEY, execute
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from service_process import call, serving
@@ -427,3 +427,60 @@ def test_bounds_that_hold_nothing_are_refused(
     assert told.returncode == 2
     assert option in told.stderr
     assert rule in told.stderr
+
+
+def test_commands_are_recorded(folder: Path) -> None:
+    """Keys, reads and what was dropped, by the account that ran the command."""
+    events = folder / "events.ndjson"
+    events.write_bytes(ndjson([accepted("2026-11-20T10:00:00"), {"specversion": "1.0"}]))
+    call(folder, "import", str(events))
+    made = call(folder, "keys", "create", "office", "--scope", "cases:read")
+    call(folder, "keys", "revoke", made.stdout.split("_")[1])
+    call(folder, "explain", "case-1")
+    listed = call(folder, "quarantine", "list", "--body").stdout
+    digest = listed.partition("digest ")[2].split()[0]
+    dropped = call(folder, "quarantine", "drop", digest, "--reason", "a test event")
+    wrong = call(folder, "quarantine", "drop", "x", "--reason", "a test event")
+    told = call(folder, "audit", "list", COLUMNS="220").stdout
+    of_case = call(folder, "audit", "list", "--object", "case-1", COLUMNS="220").stdout
+    too_soon = call(folder, "audit", "prune", "--older-than-days", "179")
+    pruned = call(folder, "audit", "prune", "--older-than-days", "180")
+
+    actions = ("key.made", "key.revoked", "case.explained", "quarantine.read")
+    assert all(action in told for action in (*actions, "quarantine.dropped", "command"))
+    assert "1 of 1 dropped" in dropped.stdout
+    assert "64 hexadecimal digits" in wrong.stderr
+    assert "a test event" in told
+    assert "case.explained" in of_case
+    assert "key.made" not in of_case
+    assert "180<=x" in too_soon.stderr
+    assert pruned.stdout.startswith("0 records from before ")
+
+
+async def test_the_service_runs_as_its_own_role(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """Granted by `migrate`, it serves; keys are the owner's, and it is told so plainly."""
+    with EmbeddedPostgres(folder / "data") as dsn:
+        await execute(dsn, "CREATE ROLE rebate_service LOGIN")
+        granted = await asyncio.to_thread(
+            call, folder, "migrate", REBATE_SERVICE_ROLE="rebate_service"
+        )
+        roles = await asyncio.to_thread(
+            call, folder, "doctor", "--roles", REBATE_SERVICE_ROLE="rebate_service", COLUMNS="150"
+        )
+        own = dsn.replace("user=rebate", "user=rebate_service")
+        refused = await asyncio.to_thread(
+            call, folder, "keys", "create", "x", "--scope", "admin", REBATE_DATABASE_URL=own
+        )
+        with serving(folder, REBATE_DATABASE_URL=own) as service:
+            told = await session.post(
+                f"{service.url}/v1/events", json=accepted("2026-11-20T10:00:00"), headers=ONE
+            )
+
+    assert "the role rebate_service may do what the service does" in granted.stdout
+    everything = "select insert update delete truncate"
+    assert re.search(rf"audit_record +{everything} +select insert +-", roles.stdout)
+    assert refused.returncode == 1
+    assert "permission denied for table api_key; its owner may" in refused.stderr
+    assert told.status == 201
