@@ -38,6 +38,7 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "rule_day",
     "rulebook_version",
     "frozen_month",
+    "audit_record",
 }
 
 
