@@ -7,10 +7,12 @@ FROM ${PYTHON_IMAGE} AS build
 ARG PIP_INDEX_URL
 WORKDIR /src
 RUN python3 -m venv /opt/rebate-monitor
+COPY requirements.lock ./
+RUN /opt/rebate-monitor/bin/pip install --disable-pip-version-check --require-hashes --requirement requirements.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY rebate_monitor rebate_monitor
 COPY sql sql
-RUN /opt/rebate-monitor/bin/pip install --disable-pip-version-check .
+RUN /opt/rebate-monitor/bin/pip install --disable-pip-version-check --no-deps .
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="rebate_monitor" \

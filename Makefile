@@ -9,7 +9,7 @@ COVER  := --cov=rebate_monitor.domain --cov-branch --cov-fail-under=100
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak dashboards pictures clean secrets
+.PHONY: help demo test lint format bench soak dashboards pictures clean secrets lock sbom audit
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,20 @@ dashboards: $(VENV)/.dev ## Make the English dashboards from the Chinese ones.
 
 pictures: $(VENV)/.dev ## Draw what the dashboards show of the demo.
 	$(BIN)/python -m grafana.panels preview
+
+$(VENV)/.supply: $(VENV)/.dev pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'
+	@touch $@
+
+lock: $(VENV)/.supply ## Pin what the image is built of, with hashes.
+	$(BIN)/uv pip compile pyproject.toml --generate-hashes --python-version 3.11 --universal --quiet \
+	  --no-annotate --custom-compile-command "make lock" --upgrade --output-file requirements.lock
+
+sbom: $(VENV)/.supply ## Write the bill of materials of the image, sbom.json.
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-file sbom.json
+
+audit: $(VENV)/.supply ## Look for known holes in what the image is built of.
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 
 secrets: ## Make the secrets of docker-compose.yml; what is there stays.
 	deploy/secrets.sh

@@ -20,6 +20,8 @@ from rebate_monitor.alerting.configuration import (
 from rebate_monitor.alerting.loops import Alerting
 from rebate_monitor.alerting.sweep import Sweeper
 from rebate_monitor.api.app import build_app
+from rebate_monitor.api.doorkeeper import DOORKEEPER, KEEPALIVE_SECONDS
+from rebate_monitor.api.doorkeeper import LOOK_EVERY_SECONDS as LOOK_AT_DOOR_SECONDS
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.keyring import Keyring
 from rebate_monitor.api.recorder import Recorder
@@ -43,6 +45,8 @@ from rebate_monitor.storage.lookups import Lookups
 from rebate_monitor.storage.rules import Rules
 from rebate_monitor.storage.tallies import compact
 from rebate_monitor.supervisor import again, every
+from rebate_monitor.tls import LOOK_EVERY_SECONDS as LOOK_AT_CERTIFICATE_SECONDS
+from rebate_monitor.tls import Certificate
 
 COMPACT_EVERY_SECONDS = 2.0
 RECOMPUTE_EVERY_SECONDS = 1.0
@@ -102,6 +106,13 @@ def configured_proxy(settings: Settings) -> Proxy:
         raise ProxyError(f"{settings.config}: {error}") from error
 
 
+def told_certificate(settings: Settings) -> Certificate | None:
+    """Return the certificate that TLS is spoken with; raise CertificateError."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return Certificate(settings.tls_certificate, settings.tls_key)
+
+
 def compose(
     settings: Settings,
     database: Database,
@@ -140,6 +151,7 @@ def compose(
         recorder=Recorder(database),
         throttle=Throttle(),
         proxy=configured_proxy(settings),
+        certificate=told_certificate(settings),
         metrics=metrics,
         now=now,
     )
@@ -150,18 +162,48 @@ async def listening(service: Service) -> AsyncIterator[int]:
     """Listen for requests and yield the port; at the end answer what has begun, then close."""
     app = build_app(service)
     runner = web.AppRunner(
-        app, access_log=None, shutdown_timeout=CLOSE_SECONDS, handle_signals=False
+        app,
+        access_log=None,
+        shutdown_timeout=CLOSE_SECONDS,
+        handle_signals=False,
+        keepalive_timeout=KEEPALIVE_SECONDS,
     )
     await runner.setup()
+    stop, certificate = asyncio.Event(), service.certificate
+    context = certificate.context if certificate else None
+    beside = [asyncio.create_task(keeping_the_door(app, runner, stop))]
+    if certificate:
+        beside.append(asyncio.create_task(renewing(certificate, stop)))
     try:
-        site = web.TCPSite(runner, service.settings.host, service.settings.port)
+        settings = service.settings
+        site = web.TCPSite(runner, settings.host, settings.port, ssl_context=context)
         await site.start()
         yield runner.addresses[0][1]
     finally:
+        stop.set()
+        for task in beside:
+            task.cancel()
         for listener in runner.sites:
             await listener.stop()
         await app[IN_FLIGHT].drain(DRAIN_SECONDS)
         await runner.cleanup()
+
+
+async def keeping_the_door(
+    app: web.Application, runner: web.AppRunner, stop: asyncio.Event
+) -> None:
+    """Close connections that nobody uses, again and again."""
+    while not stop.is_set():
+        await asyncio.sleep(LOOK_AT_DOOR_SECONDS)
+        if runner.server is not None:
+            app[DOORKEEPER].look(runner.server.connections)
+
+
+async def renewing(certificate: Certificate, stop: asyncio.Event) -> None:
+    """Take a renewed certificate, again and again."""
+    while not stop.is_set():
+        await asyncio.sleep(LOOK_AT_CERTIFICATE_SECONDS)
+        certificate.renew()
 
 
 Loop = Coroutine[Any, Any, None]

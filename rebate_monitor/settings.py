@@ -36,6 +36,7 @@ class Settings:
     Without `database_url` an embedded PostgreSQL runs under `data_dir`. `max_ahead` is how far an
     event's time may lie ahead of the service's clock. `database_behind_pooler` says that the
     database is reached through pgbouncer or the like, which lends a connection for a transaction.
+    With `tls_certificate` and `tls_key`, PEM files, the service speaks TLS.
     Only requests from `proxy_addresses` may say for whom they are. With `reader_password` the role
     that reads the reporting views can log in; `service_role` is the one that the service runs as,
     where that is not the owner of the database.
@@ -45,6 +46,8 @@ class Settings:
     data_dir: Path = field(default_factory=default_data_dir)
     host: str = "127.0.0.1"
     port: int = 8080
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     admin_key: str | None = field(default=None, repr=False)
     reader_password: str | None = field(default=None, repr=False)
     service_role: str | None = None
@@ -149,6 +152,8 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "DATA_DIR": ("data_dir", lambda value: Path(_text(value))),
     "HOST": ("host", _text),
     "PORT": ("port", _port),
+    "TLS_CERTIFICATE": ("tls_certificate", _existing_file),
+    "TLS_KEY": ("tls_key", _existing_file),
     "ADMIN_KEY": ("admin_key", _admin_key),
     "READER_PASSWORD": ("reader_password", _reader_password),
     "SERVICE_ROLE": ("service_role", _role),
@@ -184,6 +189,10 @@ def read_settings(environment: Mapping[str, str], **overrides: object) -> Settin
     if settings.anonymous_read and not settings.is_loopback:
         raise SettingsError(
             f"{PREFIX}ANONYMOUS_READ: allowed only on loopback, but {PREFIX}HOST is {settings.host}"
+        )
+    if (settings.tls_certificate is None) is not (settings.tls_key is None):
+        raise SettingsError(
+            f"{PREFIX}TLS_CERTIFICATE and {PREFIX}TLS_KEY: must be set both, or none"
         )
     return settings
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from asyncpg import Record
 
 from rebate_monitor.api.access import ANONYMOUS, NO_KEY, require
+from rebate_monitor.api.body import read_body
 from rebate_monitor.api.parameters import (
     a_city,
     a_name,
@@ -212,7 +213,7 @@ async def post_acknowledgement(request: web.Request) -> web.Response:
 
 
 async def _told(request: web.Request) -> AcknowledgementTold:
-    body = await request.read()
+    body = await read_body(request)
     if request.content_type != JSON:
         raise UnsupportedMediaTypeProblem(f'send {JSON}, such as {{"note": "…"}}')
     try:

@@ -22,6 +22,8 @@ from rebate_monitor.api import (
     recompute,
     what_if,
 )
+from rebate_monitor.api.body import UNREADABLE
+from rebate_monitor.api.doorkeeper import DOORKEEPER, Doorkeeper
 from rebate_monitor.api.heavy import HEAVY, HeavyReads
 from rebate_monitor.api.in_flight import IN_FLIGHT, InFlight
 from rebate_monitor.api.problems import (
@@ -40,7 +42,11 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
+STAY_WITH_TLS = "max-age=31536000"
+NOTHING_FROM_ELSEWHERE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 UNROUTED = "unrouted"
 CLIENT_LEFT = 499  # the client went away before there was an answer
 PROBES = ("/healthz", "/readyz", "/metrics")
@@ -56,6 +62,7 @@ def build_app(service: Service) -> web.Application:
     app[SERVICE] = service
     app[IN_FLIGHT] = InFlight()
     app[HEAVY] = HeavyReads()
+    app[DOORKEEPER] = Doorkeeper()
     app.router.add_post("/v1/events", events.post_events)
     app.router.add_get("/v1/cases", cases.list_cases)
     app.router.add_get(r"/v1/cases/{case_id:[^/]+}", cases.get_case)
@@ -94,11 +101,15 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
     code = CLIENT_LEFT
     in_flight = request.app[IN_FLIGHT]
+    request.app[DOORKEEPER].note_request(request)
     try:
         with in_flight.request():
             response = await handler(request)
         code = response.status
         response.headers.update(SECURITY_HEADERS)
+        response.headers.setdefault("Content-Security-Policy", NOTHING_FROM_ELSEWHERE)
+        if request.secure:
+            response.headers["Strict-Transport-Security"] = STAY_WITH_TLS
         if in_flight.is_draining:
             response.force_close()
         return response
@@ -131,7 +142,7 @@ async def explain_errors(  # noqa: PLR0911 - the table from error to answer
             TooLargeProblem(f"a body has at most {events.MAX_BODY_BYTES} bytes")
         )
     except web.RequestPayloadError:
-        return problem_response(UnreadableProblem(events.UNREADABLE))
+        return problem_response(UnreadableProblem(UNREADABLE))
     except web.HTTPException as error:
         return http_problem(error)
     except Exception:

@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.body import read_body
 from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import a_date, a_flag, allow_only, parameter
 from rebate_monitor.api.problems import (
@@ -332,7 +333,7 @@ async def _told_notice(request: web.Request) -> YearNotice:
 
 async def _body(request: web.Request) -> bytes:
     if (request.content_length or 0) <= MAX_BYTES:
-        body = await request.read()
+        body = await read_body(request)
         if len(body) <= MAX_BYTES:
             return body
     raise TooLargeProblem(f"a notice has at most {MAX_BYTES} bytes")

@@ -53,7 +53,6 @@ from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
 from rebate_monitor.storage.rulebooks import known_rules
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
-ONLY_OUR_STYLE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 NOTHING_RECEIVED = "no event of this case has been received"
 
 
@@ -83,7 +82,7 @@ async def get_explanation(request: web.Request) -> web.Response:
     )
     await record(request, principal, Action.CASE_EXPLAINED, asked.case.case_id)
     if asks_for_a_page(request):
-        return web.Response(text=page(told), content_type="text/html", headers=ONLY_OUR_STYLE)
+        return web.Response(text=page(told), content_type="text/html")
     return web.Response(body=encode(explanation_view(told)), content_type="application/json")
 
 

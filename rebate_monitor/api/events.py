@@ -10,12 +10,14 @@ import structlog
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.body import UNREADABLE, pieces, read_body
 from rebate_monitor.api.problems import (
     ConflictProblem,
     ForbiddenProblem,
     InvalidProblem,
     NotJsonProblem,
     TooLargeProblem,
+    TooSlowProblem,
     UnauthorizedProblem,
     UnavailableProblem,
     UnreadableProblem,
@@ -44,7 +46,6 @@ MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_BATCH_EVENTS = 5_000
 STREAM_CHUNK_EVENTS, STREAM_CHUNK_BYTES = 1_000, 4 * 1024 * 1024
 
-UNREADABLE = "the body broke off, or is not encoded as its Content-Encoding says"
 STREAM_BROKE = (
     "the database went away in the middle of the stream; what is counted here is durable, "
     "send the whole stream again: what is known already is only counted as duplicate"
@@ -62,14 +63,14 @@ async def post_events(request: web.Request) -> web.Response:
     # The batch type begins like the event type, so only whole types are compared.
     match request.content_type:
         case "application/cloudevents-batch+json":
-            events = await _split(await _body(request))
+            events = await _split(await read_body(request))
             return many_response(await _take(request, events, principal, strict=strict))
         case "application/x-ndjson":
             return await _post_stream(request, principal, strict=strict)
         case "application/cloudevents+json":
-            return await _post_one(request, await _body(request), principal, strict=strict)
+            return await _post_one(request, await read_body(request), principal, strict=strict)
         case _ if "ce-specversion" in request.headers:
-            body = _binary_event(request, await _body(request))
+            body = _binary_event(request, await read_body(request))
             return await _post_one(request, body, principal, strict=strict)
         case other:
             raise UnsupportedMediaTypeProblem(
@@ -142,15 +143,15 @@ async def _post_stream(request: web.Request, principal: Principal, *, strict: bo
     A stream may take hours, so its key is looked at again before each commit.
     """
     if strict:
-        whole = _all_lines(await _body(request))
+        whole = _all_lines(await read_body(request))
         _check_count(len(whole))
         return many_response(await _take_lines(request, whole, principal, strict=True))
     report = Report()
     try:
-        async for chunk in _chunks(lines(request.content.iter_any())):
+        async for chunk in _chunks(lines(pieces(request))):
             principal = await require(request, Scope.EVENTS_WRITE)
             report = report.plus(await _take_lines(request, chunk, principal, strict=False))
-    except (UnauthorizedProblem, ForbiddenProblem) as problem:
+    except (UnauthorizedProblem, ForbiddenProblem, TooSlowProblem) as problem:
         problem.members |= to_builtins(report_view(report))
         raise
     except DatabaseAwayError as error:
@@ -187,14 +188,6 @@ async def _chunks(source: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:
             chunk, held = [], 0
     if chunk:
         yield chunk
-
-
-async def _body(request: web.Request) -> bytes:
-    """Read a bounded body; aiohttp itself refuses a longer one with 413."""
-    try:
-        return await request.read()
-    except web.RequestPayloadError as error:
-        raise UnreadableProblem(UNREADABLE) from error
 
 
 async def _split(body: bytes) -> list[bytes]:

@@ -60,6 +60,15 @@ class NotFoundProblem(ProblemError):
     status, kind, title = 404, "not-found", "Not found"
 
 
+class TooSlowProblem(ProblemError):
+    """The body did not come in time."""
+
+    status, kind, title = 408, "too-slow", "The request came too slowly"
+
+    def __init__(self, detail: str, **members: object) -> None:
+        super().__init__(detail, {"Connection": "close"}, **members)
+
+
 class ConflictProblem(ProblemError):
     """The event is known with other content."""
 

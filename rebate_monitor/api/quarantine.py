@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rebate_monitor.api.access import require
 from rebate_monitor.api.audit import deed_of, record
+from rebate_monitor.api.body import read_body
 from rebate_monitor.api.parameters import a_number, allow_only, parameter, utc_instant
 from rebate_monitor.api.problems import (
     InvalidProblem,
@@ -76,7 +77,7 @@ async def post_drop(request: web.Request) -> web.Response:
 
 
 async def _told_drop(request: web.Request) -> DropTold:
-    body = await request.read()
+    body = await read_body(request)
     if request.content_type != JSON:
         raise UnsupportedMediaTypeProblem(f"send {JSON}: {DROP}")
     try:

@@ -19,6 +19,7 @@ from rebate_monitor.proxy import Proxy
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.rules import Rules
+from rebate_monitor.tls import Certificate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Service:
     metrics: Metrics
     alerting: Alerting
     now: Callable[[], datetime]
+    certificate: Certificate | None = None
 
     def today(self) -> date:
         """Return today's date in Asia/Shanghai."""

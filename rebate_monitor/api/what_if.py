@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.body import read_body
 from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.problems import (
@@ -100,7 +101,7 @@ async def post_what_if(request: web.Request) -> web.Response:
     """Answer what the proposed rules would change, dry: nothing is written."""
     await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
-    told = _told(await request.read(), request.content_type)
+    told = _told(await read_body(request), request.content_type)
     service = request.app[SERVICE]
     async with service.database.connection() as connection:
         present = (await service.rules.in_force(connection)).rulebook

@@ -71,7 +71,8 @@ def _cannot_listen(settings: Settings, error: OSError) -> str:
 
 
 def _say_address(settings: Settings) -> Callable[[int], None]:
-    return lambda port: click.echo(f"rebate_monitor: http://{settings.host}:{port}/", err=True)
+    scheme = "https" if settings.tls_certificate else "http"
+    return lambda port: click.echo(f"rebate_monitor: {scheme}://{settings.host}:{port}/", err=True)
 
 
 async def _start_again(embedded: EmbeddedPostgres) -> None:

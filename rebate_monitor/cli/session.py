@@ -19,6 +19,7 @@ from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import MigrationError, missing_migrations
 from rebate_monitor.storage.upgrade import upgrade
+from rebate_monitor.tls import CertificateError
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ PLAIN_ERRORS = (
     PlacesError,
     ConfigurationError,
     ProxyError,
+    CertificateError,
     EmbeddedPostgresError,
     MigrationError,
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import aiohttp
 import pytest
 from dockerfile_parse import DockerfileParser
+from packaging.requirements import Requirement
 
 from cloud_events import ONE, accepted
 from compose_stack import ROOT, SERVICES, default
@@ -75,7 +77,8 @@ def test_nothing_but_the_package_is_sent_to_be_built(tmp_path: Path) -> None:
     sent = sent_context(ROOT, tmp_path / "context")
     names = {path.name for path in sent.iterdir()} - {"Dockerfile", ".dockerignore"}
 
-    assert {"LICENSE", "README.md", "pyproject.toml", "rebate_monitor", "sql"} == names
+    expected = {"LICENSE", "README.md", "pyproject.toml", "requirements.lock"}
+    assert expected | {"rebate_monitor", "sql"} == names
     assert [] == list(sent.rglob("__pycache__"))
 
 
@@ -184,3 +187,18 @@ async def test_the_steps_make_an_image_that_migrates_serves_and_is_healthy(
     assert 201 == status
     assert 0 == serving.returncode
     assert b'"event": "service.stopped"' in log
+
+
+def test_what_it_is_built_of_is_pinned() -> None:
+    """Each dependency stands in the lock file with hashes, at a version that the project allows."""
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    pinned = dict(re.findall(r"^([a-z0-9.-]+)==([^ \\]+)", lock, re.MULTILINE))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    wanted = [Requirement(told) for told in project["dependencies"]]
+
+    assert [] == [
+        told.name for told in wanted if not told.specifier.contains(pinned.get(told.name, "0"))
+    ]
+    assert len(pinned) >= len(wanted)
+    assert len(pinned) <= lock.count("--hash=sha256:")
+    assert "--require-hashes" in values("RUN")[1]

@@ -39,6 +39,8 @@ def test_everything_told(tmp_path: Path) -> None:
         "REBATE_DATA_DIR": "/var/lib/rebates",
         "REBATE_HOST": "0.0.0.0",  # noqa: S104 - a setting, nothing listens
         "REBATE_PORT": "9000",
+        "REBATE_TLS_CERTIFICATE": str(config),
+        "REBATE_TLS_KEY": str(config),
         "REBATE_ADMIN_KEY": KEY,
         "REBATE_READER_PASSWORD": PASSWORD,
         "REBATE_SERVICE_ROLE": "rebate_service",
@@ -61,6 +63,8 @@ def test_everything_told(tmp_path: Path) -> None:
             data_dir=Path("/var/lib/rebates"),
             host="0.0.0.0",  # noqa: S104 - a setting, nothing listens
             port=9000,
+            tls_certificate=config,
+            tls_key=config,
             admin_key=KEY,
             reader_password=PASSWORD,
             service_role="rebate_service",
@@ -74,6 +78,12 @@ def test_everything_told(tmp_path: Path) -> None:
         )
         == settings
     )
+
+
+@pytest.mark.parametrize("name", ["REBATE_TLS_CERTIFICATE", "REBATE_TLS_KEY"])
+def test_a_certificate_needs_its_key(name: str) -> None:
+    """One without the other is a mistake, and plain HTTP no answer to it."""
+    assert "set both, or none" in refusal({name: __file__})
 
 
 def test_other_variables_are_not_ours() -> None:
