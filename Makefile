@@ -9,7 +9,7 @@ COVER  := --cov=rebate_monitor.domain --cov-branch --cov-fail-under=100
 PARALLEL := -n $(WORKERS) --dist loadgroup
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench soak dashboards pictures clean secrets lock sbom audit
+.PHONY: help demo test lint format bench soak fuzz chaos dashboards pictures clean secrets lock sbom audit
 
 help: ## Show what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,12 @@ bench: $(VENV)/.dev ## Measure both sides of each ratio and print them.
 soak: $(VENV)/.dev ## Let a month pass in minutes, with all that goes wrong, and recount (DAYS, CASES, SEED, SECONDS).
 	$(BIN)/python -m soak $(if $(DAYS),--days $(DAYS)) $(if $(CASES),--cases $(CASES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
+
+fuzz: $(VENV)/.dev ## Hold the service against its own OpenAPI document (EXAMPLES, SEED).
+	EXAMPLES=$(or $(EXAMPLES),500) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -rP tests/acceptance/test_contract.py
+
+chaos: $(VENV)/.dev ## Let one fault after another happen under load, and recount (ROUNDS, SEED).
+	CHAOS_STREAM_MEGABYTES=1024 $(BIN)/python -m chaos --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
 
 dashboards: $(VENV)/.dev ## Make the English dashboards from the Chinese ones.
 	$(BIN)/python -m grafana.panels twin

@@ -129,14 +129,24 @@ def environment(dsn: str, config: Path) -> dict[str, str]:
 
 @asynccontextmanager
 async def scene(folder: Path, scale: Scale) -> AsyncIterator[Scene]:
-    """Lend a database, its replicas and a receiver; all of them end with it."""
+    """Lend a database of its own, its replicas and a receiver; all of them end with it."""
+    postgres = EmbeddedPostgres(folder / "data")
+    try:
+        dsn = await asyncio.to_thread(postgres.start)
+        async with scene_on(dsn, folder, scale) as made:
+            yield made
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+@asynccontextmanager
+async def scene_on(dsn: str, folder: Path, scale: Scale) -> AsyncIterator[Scene]:
+    """Lend replicas on a database, and a receiver; all of them end with it."""
     receiver, clock_file, config = Receiver(), folder / "clock", folder / "config.toml"
     clock = SharedClock.made(clock_file, BEGIN)
-    postgres = EmbeddedPostgres(folder / "data")
     headers = {"Authorization": f"Bearer {KEY}"}
     async with TestServer(receiver.app()) as server, aiohttp.ClientSession(headers=headers) as out:
         config.write_text(CONFIG.format(url=server.make_url("/hook")), "utf-8")
-        dsn = await asyncio.to_thread(postgres.start)
         replicas = [
             Replica(
                 number=number,
@@ -168,7 +178,6 @@ async def scene(folder: Path, scale: Scale) -> AsyncIterator[Scene]:
         finally:
             for replica in replicas:
                 await replica.end(signal.SIGKILL)
-            await asyncio.to_thread(postgres.stop)
 
 
 async def soak(scale: Scale, limit_seconds: float = float("inf")) -> Outcome:
@@ -185,7 +194,7 @@ async def soak(scale: Scale, limit_seconds: float = float("inf")) -> Outcome:
                     if time.monotonic() - started > limit_seconds:
                         break
                     await _pass(stage, hour, scale, outcome)
-                outcome.faults += await _end(stage, told[0].body)
+                outcome.faults += await recounted(stage, told[0].body)
             finally:
                 watching.cancel()
                 with suppress(asyncio.CancelledError):
@@ -244,7 +253,7 @@ async def _amend(stage: Scene, off: date) -> None:
     stage.amended.append(await stage.command("calendar", "import", str(file), "--yes"))
 
 
-async def _end(stage: Scene, last: bytes) -> list[str]:
+async def recounted(stage: Scene, last: bytes) -> list[str]:
     """Wait until all is settled, then recount everything; return every fault."""
     for number in range(REPLICAS):  # a commit wakes the sweep
         await stage.office.deliver(Delivery(way=Way.SINGLE, events=[last], replica=number))

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +26,11 @@ class Running:
     url: str
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "rebate_monitor", *arguments]
+MODULE = ("-m", "rebate_monitor")
+
+
+def command(*arguments: str, program: Sequence[str] = MODULE) -> list[str]:
+    return [sys.executable, *program, *arguments]
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -48,10 +51,12 @@ def call(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProc
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, **more: str) -> Iterator[Running]:
+def serving(
+    folder: Path, *arguments: str, program: Sequence[str] = MODULE, **more: str
+) -> Iterator[Running]:
     """Start `serve` (or another command) and wait until it says its address."""
     process = subprocess.Popen(
-        command(*(arguments or ("serve",))),
+        command(*(arguments or ("serve",)), program=program),
         env=environment(folder, **more),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

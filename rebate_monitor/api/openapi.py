@@ -45,6 +45,7 @@ PROBLEMS = {
     503: "The database is away: send the same again after `Retry-After`.",
 }
 SUBJECT = "The CloudEvents `subject`."
+A_YEAR, A_MONTH = "^20[0-9]{2}$", "^20[0-9]{2}-(0[1-9]|1[0-2])$"
 INSTANT: Json = {"type": "string", "format": "date-time"}
 FLAG: Json = {"enum": ["true", "false"], "default": "false"}
 ANSWERS = (
@@ -162,7 +163,11 @@ def _event_schema() -> Json:
             "subject": name,
             "type": {"enum": list(DATA)},
             "time": {"type": "string", "format": "date-time"},
-            "datacontenttype": {"type": ["string", "null"]},
+            "datacontenttype": {
+                "type": ["string", "null"],
+                "minLength": 1,
+                "maxLength": wire.MAX_NAME,
+            },
         },
         "oneOf": variants,
     }
@@ -270,7 +275,9 @@ def _paths() -> Json:
                 "A closed month as frozen, as of now, and the correction with its cases",
                 "CorrectedMonthView",
                 "figures",
-                parameters=[_path_parameter("month", "Such as 2026-10.")],
+                parameters=[
+                    _path_parameter("month", "Such as 2026-10.", r"^20[0-9]{2}-(0[1-9]|1[0-2])$")
+                ],
                 problems=(404,),
             )
         },
@@ -299,7 +306,7 @@ def _paths() -> Json:
                 "Every version of a year of the calendar: since when, and who brought it",
                 "YearVersionsView",
                 "figures",
-                parameters=[_path_parameter("year", "Such as 2027.")],
+                parameters=[_path_parameter("year", "Such as 2027.", A_YEAR)],
             )
         },
         "/v1/policies": {
@@ -420,7 +427,7 @@ def _put_year() -> Json:
         "tags": ["figures"],
         "security": [{"key": []}],
         "parameters": [
-            _path_parameter("year", "The `year` of the notice."),
+            _path_parameter("year", "The `year` of the notice.", A_YEAR),
             _query("force", FLAG, "Store it though something speaks against it."),
             _query("dry_run", FLAG, "Only tell what it comes to; nothing is stored."),
         ],
@@ -527,8 +534,10 @@ def _query(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _path_parameter(name: str, description: str) -> Json:
+def _path_parameter(name: str, description: str, pattern: str | None = None) -> Json:
     schema = {"type": "string", "minLength": 1, "maxLength": wire.MAX_NAME}
+    if pattern is not None:
+        schema = {"type": "string", "pattern": pattern}
     return {
         "name": name,
         "in": "path",
