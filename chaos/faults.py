@@ -86,7 +86,7 @@ async def wire_cut(stage: Stage, rng: random.Random) -> None:
 
 async def disk_full(stage: Stage, rng: random.Random) -> None:
     """Leave PostgreSQL no room, then give it room again."""
-    with stage.filler.open("wb") as file, suppress(OSError):
+    with suppress(OSError), stage.filler.open("wb") as file:
         while True:
             file.write(bytes(1 << 16))
             file.flush()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import psutil
 
 from chaos.link import Link, linked
@@ -59,6 +60,7 @@ async def staged(scale: Scale) -> AsyncIterator[Stage]:
             postgres = EmbeddedPostgres(disk)
             try:
                 dsn = await asyncio.to_thread(postgres.start)
+                await _keep_little_log(dsn)
                 socket = re.findall(r"host=([^&]+)", dsn)[0].replace("%2F", "/")
                 async with linked(Path(socket) / ".s.PGSQL.5432") as link:
                     by_link = f"postgresql://rebate@127.0.0.1:{link.port}/rebate"
@@ -67,6 +69,14 @@ async def staged(scale: Scale) -> AsyncIterator[Stage]:
                         yield Stage(scene=scene, postgres=postgres, folder=disk, link=link)
             finally:
                 await asyncio.to_thread(postgres.stop)
+
+
+async def _keep_little_log(dsn: str) -> None:
+    """Let PostgreSQL keep no more of its log than a small disk can hold."""
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("ALTER SYSTEM SET max_wal_size = '64MB'")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
 
 
 @contextmanager
