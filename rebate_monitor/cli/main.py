@@ -8,6 +8,7 @@ from rebate_monitor.cli.calendar import calendar
 from rebate_monitor.cli.channel import channel
 from rebate_monitor.cli.demo import demo
 from rebate_monitor.cli.doctor import doctor
+from rebate_monitor.cli.erase import erase_identities
 from rebate_monitor.cli.explain import explain
 from rebate_monitor.cli.importing import import_file
 from rebate_monitor.cli.keys import keys
@@ -55,6 +56,7 @@ for command in (
     report,
     keys,
     audit,
+    erase_identities,
     quarantine,
     channel,
     outbox,

@@ -20,6 +20,7 @@ class Action(StrEnum):
     CASE_EXPLAINED = "case.explained"
     CASE_HISTORY_READ = "case.history_read"
     CASES_LISTED = "cases.listed"
+    CASE_ERASED = "case.erased"
     REPORT_MADE = "report.made"
     KEY_MADE = "key.made"
     KEY_BOUND = "key.bound"

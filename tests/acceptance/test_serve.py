@@ -484,3 +484,23 @@ async def test_the_service_runs_as_its_own_role(
     assert refused.returncode == 1
     assert "permission denied for table api_key; its owner may" in refused.stderr
     assert told.status == 201
+
+
+def test_an_enterprise_is_erased(folder: Path) -> None:
+    """After a look at how many cases are meant, and only with a reason."""
+    events = folder / "events.ndjson"
+    events.write_bytes(ndjson([accepted("2026-11-20T10:00:00", taxpayer_id="91350100M000100Y43")]))
+    call(folder, "import", str(events))
+    nobody = call(folder, "erase", "--reason", "x")
+    no_day = call(folder, "erase", "--ended-before", "soon", "--reason", "x")
+    dry = call(folder, "erase", "case-1", "--reason", "asked for by law", "--dry-run")
+    done = call(folder, "erase", "case-1", "--reason", "asked for by law", "--yes")
+    again = call(folder, "erase", "case-1", "--reason", "asked for by law", "--yes")
+    deep = call(folder, "doctor", "--deep")
+
+    assert "tell either cases or --ended-before" in nobody.stderr
+    assert "must be a day such as 2016-01-01" in no_day.stderr
+    assert "1 cases say who their enterprise is\n" == dry.stdout
+    assert "erased in 1 events of 1 cases; 0 refused events were dropped" in done.stdout
+    assert "0 cases say who their enterprise is\n" == again.stdout
+    assert "equal to a full recount" in deep.stdout
