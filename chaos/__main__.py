@@ -24,7 +24,7 @@ def main() -> int:
     found = 0
     for name in told.faults or FAULTS:
         try:
-            result = asyncio.run(tried(name, told.rounds, told.seed))
+            result = asyncio.run(tried([name], told.rounds, told.seed))
         except NoSmallDiskError:
             _say((name, "only root can make a small disk for it"))
             continue

@@ -1,4 +1,4 @@
-"""One fault, again and again, while producers post; then everything is recounted."""
+"""Faults, one a round, while producers post; then everything is recounted."""
 
 import asyncio
 import random
@@ -36,18 +36,18 @@ class Result:
     faults: list[str] = field(default_factory=list)
 
 
-async def tried(fault: str, rounds: int, seed: int) -> Result:
-    """Let a fault happen so often under load, and return what came of it."""
+async def tried(faults: Sequence[str], rounds: int, seed: int) -> Result:
+    """Let faults happen in turn, one a round, under load; return what came of it."""
     rng, scale = random.Random(seed), _scale(rounds, seed)
     told = tellings(scale)
     deliveries = [each for hour in hours(scale, told) for each in hour.deliveries]
-    result = Result(fault=fault, rounds=rounds)
+    result = Result(fault=" ".join(faults), rounds=rounds)
     async with staged(scale) as stage:
-        if fault == "disk-full" and not has_small_disk(stage.folder):
+        if "disk-full" in faults and not has_small_disk(stage.folder):
             raise NoSmallDiskError
         for number in range(rounds):
             share = deliveries[number::rounds]
-            await _round(stage, fault, share, rng)
+            await _round(stage, faults[number % len(faults)], share, rng)
             result.requests += len(share)
         stage.link.be_open()
         stage.scene.clock.set(scale.end + LATER)
