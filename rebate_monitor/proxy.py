@@ -4,7 +4,7 @@ Only what comes from the configured addresses is believed; whoever else sends su
 for a key. `[proxy]` in REBATE_CONFIG names the headers and says what people may.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Annotated, Any
@@ -17,7 +17,8 @@ from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope
 
 Network = IPv4Network | IPv6Network
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+MOST_CHARACTERS = 200
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MOST_CHARACTERS)]
 HeaderName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9-]{1,64}\Z")]
 OfficeCode = Annotated[str, msgspec.Meta(pattern=r"^1[0-9]{10}\Z")]
 ADDRESSES = "REBATE_PROXY_ADDRESSES"
@@ -55,6 +56,42 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody whom a proxy has let in, with all that is granted to them and their groups."""
+
+    name: str
+    grants: tuple[Grant, ...]
+
+    def principal(self, asked: Scope) -> Principal:
+        """Return what they may where a scope is asked for: in the offices that it is granted for.
+
+        Another scope counts beside it only where it is granted for all of these, too: whoever may
+        read one city's cases does not read others' because of something else that they may.
+        """
+        offices = self._offices(asked)
+        if offices is None:
+            return Principal(name=self.name, scopes=frozenset(), through=Through.PROXY)
+        scopes = frozenset(scope for scope in Scope if _covers(self._offices(scope), offices))
+        bounds = Bounds(offices=offices)
+        return Principal(name=self.name, scopes=scopes, bounds=bounds, through=Through.PROXY)
+
+    def _offices(self, scope: Scope) -> tuple[str, ...] | None:
+        """Return for which offices a scope is granted: none of them means all, None not at all."""
+        grants = [grant for grant in self.grants if scope in grant.scopes]
+        if not grants:
+            return None
+        if any(not grant.offices for grant in grants):
+            return ()
+        return tuple(dict.fromkeys(office for grant in grants for office in grant.offices))
+
+
+def _covers(wide: tuple[str, ...] | None, offices: tuple[str, ...]) -> bool:
+    if not wide:
+        return wide is not None
+    return bool(offices) and all(map(Bounds(offices=wide).hold_office, offices))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proxy:
     """The proxies by their addresses, and how they name people; no header, no people."""
 
@@ -78,35 +115,36 @@ class Proxy:
             return False
         return any(told in network for network in self.networks)
 
-    def person(self, peer: str, headers: Mapping[str, str]) -> Principal | None:
-        """Return whom a proxy has let in, with all that is granted to them; None for nobody.
-
-        Who is granted something for all offices is bound to none.
-        """
+    def person(self, peer: str, headers: Mapping[str, str]) -> Person | None:
+        """Return whom a proxy has let in; None for nobody, and for what is no name."""
         if self.user_header is None or not self.is_proxy(peer):
             return None
         user = headers.get(self.user_header, "").strip()
-        if not user:
+        if not user.isprintable() or not 1 <= len(user) <= MOST_CHARACTERS:
             return None
         told = headers.get(self.groups_header, "") if self.groups_header else ""
         groups = [group.strip() for group in told.split(",")]
-        grants = [grant for grant in self.grants if grant.is_for(user, groups)]
-        scopes = frozenset(scope for grant in grants for scope in grant.scopes)
-        bounded = all(grant.offices for grant in grants)
-        offices = dict.fromkeys(office for grant in grants for office in grant.offices)
-        bounds = Bounds(offices=tuple(offices) if bounded else ())
-        return Principal(name=user, scopes=scopes, bounds=bounds, through=Through.PROXY)
+        grants = tuple(grant for grant in self.grants if grant.is_for(user, groups))
+        return Person(name=user, grants=grants)
 
 
-def configured_proxy(networks: Sequence[Network], config: Mapping[str, Any]) -> Proxy:
-    """Read `[proxy]`; raise ProxyError, also where people are named but no proxy's address."""
+Widen = Callable[[Bounds], Bounds]
+
+
+def configured_proxy(
+    networks: Sequence[Network], config: Mapping[str, Any], widen: Widen = lambda bounds: bounds
+) -> Proxy:
+    """Read `[proxy]`; raise ProxyError, also where people are named but no proxy's address.
+
+    `widen` adds to offices those that are told to lie below them.
+    """
     told = config.get("proxy")
     if told is None:
         return Proxy(networks=tuple(networks))
     if not networks:
         raise ProxyError(f"[proxy]: {ADDRESSES} is not set; must name the proxy's addresses")
     block = _converted("[proxy]", told, _Proxy)
-    grants = [_grant(number, grant) for number, grant in enumerate(block.grant, 1)]
+    grants = [_grant(number, grant, widen) for number, grant in enumerate(block.grant, 1)]
     if not grants:
         raise ProxyError("[proxy]: has no [[proxy.grant]], so nobody would be let in")
     return Proxy(
@@ -117,15 +155,17 @@ def configured_proxy(networks: Sequence[Network], config: Mapping[str, Any]) -> 
     )
 
 
-def _grant(number: int, told: Mapping[str, Any]) -> Grant:
+def _grant(number: int, told: Mapping[str, Any], widen: Widen) -> Grant:
     block = _converted(title := f"[[proxy.grant]] number {number}", told, _Grant)
     if (block.user is None) is (block.group is None):
         raise ProxyError(f"{title}: names both a user and a group, or neither; must name one")
+    if block.offices and Scope.ADMIN in block.scopes:
+        raise ProxyError(f"{title}: offices: {Scope.ADMIN} is of all offices; must be two grants")
     return Grant(
         user=block.user,
         group=block.group,
         scopes=frozenset(block.scopes),
-        offices=tuple(block.offices),
+        offices=widen(Bounds(offices=tuple(block.offices))).offices,
     )
 
 

@@ -101,7 +101,8 @@ def configured_alerts(settings: Settings) -> AlertSettings:
 def configured_proxy(settings: Settings) -> Proxy:
     """Return whom a reverse proxy may let in; raise ProxyError, which names the file."""
     try:
-        return proxy_of(settings.proxy_addresses, _config(settings))
+        widen = configured_places(settings).widen
+        return proxy_of(settings.proxy_addresses, _config(settings), widen)
     except ProxyError as error:
         raise ProxyError(f"{settings.config}: {error}") from error
 

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from rebate_monitor.api.problems import ForbiddenProblem, ThrottledProblem, UnauthorizedProblem
 from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.proxy import Person
 from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope, key_digest
 
@@ -24,21 +25,23 @@ NOTHING_GRANTED = "the proxy has let you in, but no [[proxy.grant]] names you or
 OF_ALL_OFFICES = (
     "this is said of all offices, and the key is bound to some: it reads their cases and alerts"
 )
+FOR_ALL_OFFICES = "this is done for all offices, and the key is bound to some"
+SAID_TWICE = "the proxy says twice who you are; it must take off what it receives and say it once"
 
 
 async def require(request: web.Request, scope: Scope, *, by_office: bool = False) -> Principal:
     """Return who asks; raise UnauthorizedProblem, ForbiddenProblem or DatabaseAwayError.
 
-    A key that is bound to offices gets only what is answered `by_office`, for its own offices: what
-    is said of the whole province is not for it.
+    A key that is bound to offices gets only what is answered `by_office`, for its own offices or
+    alike for all: what is said of the whole province, or done for it, is not for it.
     """
-    principal = await _principal(request)
+    principal = await _principal(request, scope)
     if not principal.may(scope) and principal is ANONYMOUS:
         raise UnauthorizedProblem(NO_KEY)
     if not principal.may(scope):
         raise ForbiddenProblem(f"this needs a key with the scope {scope}")
-    if scope is Scope.CASES_READ and not by_office and principal.bounds.offices:
-        raise ForbiddenProblem(OF_ALL_OFFICES)
+    if principal.bounds.offices and not by_office:
+        _refuse_bound(scope)
     return principal
 
 
@@ -48,17 +51,25 @@ def client_address(request: web.Request) -> str:
     return request.app[SERVICE].proxy.client_address(request.remote or "", forwarded)
 
 
+def _refuse_bound(scope: Scope) -> None:
+    """Refuse what is of all offices; events are held against a key's bounds one by one."""
+    if scope is Scope.CASES_READ:
+        raise ForbiddenProblem(OF_ALL_OFFICES)
+    if scope is Scope.ADMIN:
+        raise ForbiddenProblem(FOR_ALL_OFFICES)
+
+
 def asks_for_a_page(request: web.Request) -> bool:
     """Say whether a person looks with a browser: it names HTML, which no program here does."""
     return request.method == "GET" and "text/html" in request.headers.get("Accept", "")
 
 
-async def _principal(request: web.Request) -> Principal:
+async def _principal(request: web.Request, scope: Scope) -> Principal:
     service = request.app[SERVICE]
     is_browser = asks_for_a_page(request)
     key = _told_key(request)
     if key is None and (person := _person(request, service)):
-        return person
+        return person.principal(scope)
     if key is None and service.settings.anonymous_read and "Authorization" not in request.headers:
         return ANONYMOUS
     if key is None:
@@ -92,7 +103,7 @@ def _password(credentials: str) -> str | None:
     return password.strip() or None
 
 
-def _person(request: web.Request, service: Service) -> Principal | None:
+def _person(request: web.Request, service: Service) -> Person | None:
     """Return whom a proxy has let in.
 
     A browser sends what a proxy knows people by with a form on somebody else's page, too: so what
@@ -101,7 +112,9 @@ def _person(request: web.Request, service: Service) -> Principal | None:
     person = service.proxy.person(request.remote or "", request.headers)
     if person is None:
         return None
-    if not person.scopes:
+    if len(request.headers.getall(service.proxy.user_header or "")) > 1:
+        raise ForbiddenProblem(SAID_TWICE)
+    if not person.grants:
         raise ForbiddenProblem(NOTHING_GRANTED)
     if request.method not in SAFE_METHODS and _is_from_elsewhere(request):
         raise ForbiddenProblem("this comes from another site's page; nothing was changed")

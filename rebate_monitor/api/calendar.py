@@ -227,7 +227,7 @@ class YearPutView(msgspec.Struct, kw_only=True):
 
 async def get_calendar(request: web.Request) -> web.Response:
     """Answer the days of a stretch of at most ten years; this year when none is told."""
-    await require(request, KeyScope.CASES_READ)
+    await require(request, KeyScope.CASES_READ, by_office=True)
     allow_only(request, ["from", "to"])
     service = request.app[SERVICE]
     today = service.today()
@@ -269,7 +269,7 @@ def _day_view(day: CalendarDay) -> CalendarDayView:
 
 async def get_versions(request: web.Request) -> web.Response:
     """Answer every version of a year: what it said, since when, and who brought it."""
-    await require(request, KeyScope.CASES_READ)
+    await require(request, KeyScope.CASES_READ, by_office=True)
     allow_only(request, [])
     service, year = request.app[SERVICE], _year(request)
     async with service.database.transaction(snapshot=True) as connection:

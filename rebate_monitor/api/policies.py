@@ -93,7 +93,7 @@ class PoliciesView(msgspec.Struct, kw_only=True):
 
 async def get_policies(request: web.Request) -> web.Response:
     """Answer every policy, with its versions."""
-    await require(request, Scope.CASES_READ)
+    await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, [])
     service = request.app[SERVICE]
     async with service.database.transaction(snapshot=True) as connection:

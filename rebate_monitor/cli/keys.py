@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from rebate_monitor.api.parameters import a_utc_instant
 from rebate_monitor.cli import session
 from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.bounds import ANY_END, Bounds
@@ -28,7 +29,7 @@ from rebate_monitor.storage.keys import (
     rotate_key,
 )
 
-MAX_SOURCE, MAX_DAYS, MAX_GRACE_HOURS = 200, 3650, 24 * 90
+MAX_NAME, MAX_SOURCE, MAX_DAYS, MAX_GRACE_HOURS = 200, 200, 3650, 24 * 90
 GRACE_HOURS = 24
 OFFICE = re.compile(r"1\d{10}", re.ASCII)
 
@@ -63,6 +64,21 @@ class OfficeParam(click.ParamType[str]):
             )
             self.fail(rule, param, ctx)
         return value
+
+
+class InstantParam(click.ParamType[datetime]):
+    """An instant with its offset."""
+
+    name = "instant"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Return the instant in UTC; refuse one without an offset (DESIGN 3.1)."""
+        try:
+            return a_utc_instant(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 SOURCES = click.option(
@@ -104,22 +120,33 @@ def keys() -> None:
     type=click.IntRange(1, MAX_DAYS),
     help="For how many days it counts; for ever unless told.",
 )
-def create(
+@click.option(
+    "--expires-at",
+    type=InstantParam(),
+    help="Until when it counts, such as 2027-01-01T00:00:00+08:00; instead of --days.",
+)
+def create(  # noqa: PLR0913 - one parameter an option
+    *,
     name: str,
     scopes: tuple[str, ...],
     sources: tuple[str, ...],
     offices: tuple[str, ...],
     days: int | None,
+    expires_at: datetime | None,
 ) -> None:
     """Make a key for NAME and print it; it is shown this once and kept only as a digest."""
-    if not name.strip() or not name.isprintable():
-        raise click.BadParameter("must name who holds the key", param_hint="NAME")
+    if not name.strip() or not name.isprintable() or len(name) > MAX_NAME:
+        said = f"must name who holds the key in 1 to {MAX_NAME} characters on one line"
+        raise click.BadParameter(said, param_hint="NAME")
+    if offices and Scope.ADMIN in scopes:
+        said = f"{Scope.ADMIN} is of all offices; must be a key of its own"
+        raise click.BadParameter(said, param_hint="--office")
     now = utc_now()
     grant = Grant(
         name=name,
         scopes=frozenset(map(Scope, scopes)),
         bounds=Bounds(sources=sources, offices=offices),
-        expires_at=now + timedelta(days=days) if days else None,
+        expires_at=_end(now, days, expires_at),
     )
 
     async def made(connection: Connection) -> tuple[str, str]:
@@ -134,6 +161,17 @@ def create(
     if grant.expires_at:
         click.echo(f"counts until {_local(grant.expires_at)} (+08:00)", err=True)
     _show_once(key)
+
+
+def _end(now: datetime, days: int | None, expires_at: datetime | None) -> datetime | None:
+    if expires_at is None:
+        return now + timedelta(days=days) if days else None
+    if days is not None:
+        raise click.BadParameter("told beside --days; must be one", param_hint="--expires-at")
+    if not now < expires_at <= now + timedelta(days=MAX_DAYS):
+        rule = f"must lie ahead, by at most {MAX_DAYS} days"
+        raise click.BadParameter(rule, param_hint="--expires-at")
+    return expires_at
 
 
 @keys.command("rotate")

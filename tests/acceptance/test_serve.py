@@ -6,6 +6,7 @@ import os
 import re
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -13,6 +14,7 @@ import pytest
 
 from cloud_events import ONE, accepted, event, ndjson
 from conftest import ADMIN_KEY, execute
+from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
 from service_process import call, serving
 
@@ -408,6 +410,19 @@ def test_keys_are_bound_and_rotated(folder: Path) -> None:
     assert "active until" in listed.stdout
 
 
+def test_what_a_key_cannot_be_is_refused(folder: Path) -> None:
+    """Administration is of all offices; a key has one end."""
+    create = (folder, "keys", "create", "x", "--scope", "admin")
+    bound = call(*create, "--office", "14301000000")
+    ends = call(*create, "--days", "3", "--expires-at", "2199-01-01T00:00:00Z")
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    made = call(*create, "--expires-at", until.isoformat())
+
+    assert "admin is of all offices" in bound.stderr
+    assert "told beside --days" in ends.stderr
+    assert f"counts until {until.astimezone(SHANGHAI):%Y-%m-%d %H:%M} (+08:00)" in made.stderr
+
+
 @pytest.mark.parametrize(
     ("option", "value", "rule"),
     [
@@ -416,6 +431,8 @@ def test_keys_are_bound_and_rotated(folder: Path) -> None:
         ("--source", "/a*b", "only at its end"),
         ("--source", "", "1 to 200 characters"),
         ("--days", "0", "1<=x"),
+        ("--expires-at", "2030-01-01", "must be an instant with its offset"),
+        ("--expires-at", "2020-01-01T00:00:00Z", "must lie ahead"),
     ],
 )
 def test_bounds_that_hold_nothing_are_refused(

@@ -224,6 +224,27 @@ class TestReading:
         assert "of all offices" in told["detail"]
         assert (await client.get(path)).status == 200
 
+    @pytest.mark.parametrize("path", ["/v1/calendar", "/v1/calendar/2026/versions", "/v1/policies"])
+    async def test_what_is_alike_for_all(self, stranger: Client, make: Make, path: str) -> None:
+        """Which days are worked, and by which policy, is nobody's own."""
+        _, headers = await make(Scope.CASES_READ, offices=(CHANGSHA,))
+
+        assert (await stranger.get(path, headers=headers)).status == 200
+
+
+async def test_nothing_is_done_for_the_province(stranger: Client, make: Make) -> None:
+    """A key that is bound to offices administers nothing, whatever its scopes."""
+    _, headers = await make(*Scope, offices=(CHANGSHA,))
+    asked = [
+        ("GET", "/v1/audit"),
+        ("GET", "/v1/quarantine"),
+        ("POST", "/v1/quarantine/replay"),
+        ("PUT", "/v1/calendar/2026"),
+    ]
+    statuses = {(await stranger.request(*told, headers=headers)).status for told in asked}
+
+    assert {403} == statuses
+
 
 class TestEnd:
     """Expiry and rotation."""

@@ -4,6 +4,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
+from multidict import CIMultiDict
 
 from cloud_events import ONE, accepted
 from conftest import ADMIN_KEY, Client
@@ -47,6 +48,14 @@ class TestProxy:
 
         assert [200, 403, 401, 403] == [r.status for r in (reads, administers, nobody, other)]
         assert "no [[proxy.grant]] names you" in (await other.json(content_type=None))["detail"]
+
+    async def test_a_name_is_said_once(self, stranger: Client) -> None:
+        """A proxy that adds to what it receives would let anybody be anybody."""
+        twice = CIMultiDict([*LI.items(), ("X-Forwarded-User", "wang")])
+        async with stranger.get("/v1/cases", headers=twice) as response:
+            told = await response.json(content_type="application/problem+json")
+
+        assert (403, "the proxy says twice") == (response.status, told["detail"][:20])
 
     async def test_a_key_comes_first(self, stranger: Client) -> None:
         """A program behind the proxy shows its key; a wrong one is not made good by a name."""

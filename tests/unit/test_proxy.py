@@ -19,15 +19,20 @@ BLOCK: dict[str, Any] = {
         {"group": "readers", **READ, "offices": ["14301000000"]},
         {"group": "zhuzhou", **READ, "offices": ["14302000000"]},
         {"group": "operations", "scopes": ["cases:read", "sensitive:read"]},
-        {"user": "wang", "scopes": ["admin"], "offices": ["14301000000"]},
+        {"group": "tellers", "scopes": ["events:write"]},
+        {"group": "insight", "scopes": ["sensitive:read"], "offices": ["14301000000"]},
+        {"user": "wang", "scopes": ["admin"]},
     ],
 }
 
 
-def person(peer: str = "10.1.2.3", **headers: str) -> Principal | None:
-    """Return whom the proxy has let in."""
+def person(
+    peer: str = "10.1.2.3", scope: Scope = Scope.CASES_READ, **headers: str
+) -> Principal | None:
+    """Return whom the proxy has let in, and what they may where a scope is asked for."""
     told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return configured_proxy(NETWORKS, {"proxy": BLOCK}).person(peer, told)
+    found = configured_proxy(NETWORKS, {"proxy": BLOCK}).person(peer, told)
+    return found.principal(scope) if found else None
 
 
 def principal(name: str, *scopes: Scope, offices: tuple[str, ...] = ()) -> Principal:
@@ -46,13 +51,45 @@ def principal(name: str, *scopes: Scope, offices: tuple[str, ...] = ()) -> Princ
             principal("li", Scope.CASES_READ, offices=("14301000000", "14302000000")),
         ),
         ("li", "readers,operations", principal("li", Scope.CASES_READ, Scope.SENSITIVE_READ)),
-        ("wang", "", principal("wang", Scope.ADMIN, offices=("14301000000",))),
+        ("wang", "", principal("wang")),
         ("li", "somebody else's", principal("li")),
+        (
+            "li",
+            "readers,tellers",
+            principal("li", Scope.CASES_READ, Scope.EVENTS_WRITE, offices=("14301000000",)),
+        ),
+        (
+            "li",
+            "readers,insight",
+            principal("li", Scope.CASES_READ, Scope.SENSITIVE_READ, offices=("14301000000",)),
+        ),
+        ("li", "zhuzhou,insight", principal("li", Scope.CASES_READ, offices=("14302000000",))),
     ],
 )
 def test_what_people_may(user: str, groups: str, expected: Principal) -> None:
     """All that is granted to them and their groups, for all of the offices."""
     assert expected == person(X_User=user, X_Groups=groups)
+
+
+def test_what_is_for_all_offices_stays_so() -> None:
+    """Somebody who reads one city's cases may tell of all, if that is granted, and administer."""
+    tells = person(scope=Scope.EVENTS_WRITE, X_User="li", X_Groups="readers,tellers")
+    administers = person(scope=Scope.ADMIN, X_User="wang", X_Groups="readers")
+
+    assert tells == principal("li", Scope.EVENTS_WRITE)
+    assert administers == principal("wang", Scope.ADMIN)
+
+
+def test_offices_are_widened() -> None:
+    """Offices that were told to lie below count, too."""
+    below = Bounds(offices=("14301000000", "14399910000"))
+    proxy = configured_proxy(
+        NETWORKS, {"proxy": BLOCK}, lambda bounds: below if bounds.offices else bounds
+    )
+    found = proxy.person("10.1.2.3", {"X-User": "li", "X-Groups": "readers"})
+
+    assert found is not None
+    assert below == found.principal(Scope.CASES_READ).bounds
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "2001:db8::2", "unix", ""])
@@ -65,6 +102,13 @@ def test_without_a_name_it_is_nobody() -> None:
     """A request that the proxy did not look at is asked for a key."""
     assert person(X_Groups="readers") is None
     assert person(X_User=" ") is None
+
+
+@pytest.mark.parametrize("name", ["li\tred", "li\udce6", "x" * 201])
+def test_what_is_no_name_is_nobody(name: str) -> None:
+    """What is kept for good of who did what can be written and read."""
+    assert person(X_User=name) is None
+    assert person(X_User="李红") is not None
 
 
 @pytest.mark.parametrize(
@@ -106,6 +150,10 @@ def test_the_client_is_the_last_that_a_proxy_has_seen(
         (
             BLOCK | {"grant": [{"user": "a", **READ, "offices": ["14301"]}]},
             "[[proxy.grant]] number 1: offices: ",
+        ),
+        (
+            BLOCK | {"grant": [{"user": "a", "scopes": ["admin"], "offices": ["14301000000"]}]},
+            "[[proxy.grant]] number 1: offices: admin is of all offices; must be two grants",
         ),
     ],
 )
