@@ -33,15 +33,18 @@ from rebate_monitor.ingest.dry_run import DryRun
 from rebate_monitor.ingest.recompute import fresh_row
 from rebate_monitor.ingest.rule_changes import CalendarImport, draft, publish_draft
 from rebate_monitor.policy_file import policy_book
+from rebate_monitor.storage.audit import Deed, Through
 from rebate_monitor.storage.case_events import events_of_cases
 from rebate_monitor.storage.case_rows import stored_cases
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.recomputes import Recompute, numbered, under_way
+from rebate_monitor.storage.rulebooks import ALWAYS
 from rebate_monitor.storage.rules import Rules
 
 CASES = int(os.environ.get("RECOMPUTE_CASES", "1000000"))
 SAMPLE = 2_000
 IDLE_SECONDS = 10
+NOBODY = Deed(at=ALWAYS, who="benchmark", through=Through.COMMAND)
 REQUESTS_PER_SECOND = 50
 TURNED = (date(2026, 4, 7), date(2026, 4, 28))
 
@@ -116,7 +119,7 @@ async def _measure(database: Database, dsn: str) -> None:
         change = CalendarImport(by="benchmark", notices=(notice,))
         async with database.connection() as connection:
             drafted = await draft(connection, own, lambda _before: change)
-        published = await publish_draft(database, drafted, _now)
+        published = await publish_draft(database, drafted, _now, NOBODY)
         assert published is not None
         told: list[Recompute] = []
 

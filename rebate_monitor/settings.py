@@ -15,6 +15,8 @@ SECRETS = {"database_url", "admin_key", "reader_password"}
 MIN_ADMIN_KEY = 16
 MIN_READER_PASSWORD = 12
 MAX_PORT = 65535
+LEAST_RETENTION, MOST_RETENTION = 184, 36_500
+"""Days: network logs are kept six months at least (Cybersecurity Law of the PRC 网络安全法)."""
 
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -37,7 +39,8 @@ class Settings:
     event's time may lie ahead of the service's clock. `database_behind_pooler` says that the
     database is reached through pgbouncer or the like, which lends a connection for a transaction.
     With `tls_certificate` and `tls_key`, PEM files, the service speaks TLS.
-    Only requests from `proxy_addresses` may say for whom they are. With `reader_password` the role
+    Only requests from `proxy_addresses` may say for whom they are. `audit prune` leaves what is
+    younger than `audit_retention_days`. With `reader_password` the role
     that reads the reporting views can log in; `service_role` is the one that the service runs as,
     where that is not the owner of the database.
     """
@@ -54,6 +57,7 @@ class Settings:
     config: Path | None = None
     anonymous_read: bool = False
     proxy_addresses: tuple[Network, ...] = ()
+    audit_retention_days: int = 1095
     max_ahead: timedelta = timedelta(minutes=5)
     database_connections: int = 10
     database_behind_pooler: bool = False
@@ -160,6 +164,10 @@ PARSERS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "CONFIG": ("config", _existing_file),
     "ANONYMOUS_READ": ("anonymous_read", _switch),
     "PROXY_ADDRESSES": ("proxy_addresses", _networks),
+    "AUDIT_RETENTION_DAYS": (
+        "audit_retention_days",
+        lambda value: _number(value, LEAST_RETENTION, MOST_RETENTION),
+    ),
     "MAX_AHEAD_SECONDS": (
         "max_ahead",
         lambda value: timedelta(seconds=_number(value, 0, 86400)),

@@ -7,9 +7,11 @@ from rebate_monitor.domain.known_then import BroughtBy
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import Recomputer
 from rebate_monitor.ingest.rule_changes import RuleChange, draft, publish_draft
+from rebate_monitor.storage.audit import Deed, Through
 from rebate_monitor.storage.recomputes import Recompute
-from rebate_monitor.storage.rulebooks import Published, Version, publish
+from rebate_monitor.storage.rulebooks import ALWAYS, Published, Version, publish
 
+WANG = Deed(at=ALWAYS, who="wang", through=Through.COMMAND)
 IMPORT = BroughtBy(because="import", by="王小明")
 
 
@@ -41,7 +43,7 @@ async def bring(service: Service, change: RuleChange) -> Published | None:
     """Publish what somebody asks for; None where it changes nothing."""
     async with service.database.connection() as connection:
         told = await draft(connection, service.rules.own, lambda _before: change)
-    return await publish_draft(service.database, told, service.now)
+    return await publish_draft(service.database, told, service.now, WANG)
 
 
 async def turn_and_recompute(service: Service, rulebook: Rulebook) -> Recompute:

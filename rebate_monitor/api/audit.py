@@ -44,13 +44,14 @@ def deed_of(request: web.Request, principal: Principal) -> Deed:
         who=principal.name,
         through=principal.through,
         address=client_address(request),
+        key_id=principal.key_id,
     )
 
 
 async def get_audit(request: web.Request) -> web.Response:
     """Answer a page of the audit record, the latest first; that is recorded, too."""
     principal = await require(request, Scope.ADMIN)
-    allow_only(request, ["who", "action", "object", "since", "limit", "cursor"])
+    allow_only(request, ["who", "action", "object", "since", "until", "limit", "cursor"])
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     before = parameter(request, "cursor", _place)
     action = parameter(request, "action", one_of(*Action))
@@ -59,6 +60,7 @@ async def get_audit(request: web.Request) -> web.Response:
         action=Action(action) if action else None,
         object=parameter(request, "object", a_name(MAX_NAME)),
         since=parameter(request, "since", a_utc_instant),
+        until=parameter(request, "until", a_utc_instant),
     )
     async with request.app[SERVICE].database.connection() as connection:
         found = await list_records(connection, wanted, before, limit + 1)

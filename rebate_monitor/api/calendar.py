@@ -12,6 +12,7 @@ import structlog
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.audit import deed_of
 from rebate_monitor.api.body import read_body
 from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import a_date, a_flag, allow_only, parameter
@@ -53,7 +54,7 @@ from rebate_monitor.ingest.rule_changes import (
     draft,
     publish_draft,
 )
-from rebate_monitor.storage.audit import Through
+from rebate_monitor.storage.audit import Deed
 from rebate_monitor.storage.keys import Scope as KeyScope
 from rebate_monitor.storage.patience import LockedError
 from rebate_monitor.storage.recomputes import numbered
@@ -315,7 +316,7 @@ async def put_year(request: web.Request) -> web.Response:
     change = CalendarImport(by=principal.name, notices=(notice,), insists=bool(is_dry or is_forced))
     if is_dry:
         return _answer(_dry_view(notice.year, await _try(request, change)))
-    tried, published = await _publish(request, change, principal.through)
+    tried, published = await _publish(request, change, deed_of(request, principal))
     if published is not None:
         log.info("calendar.put", year=notice.year, rules=published.number, key=principal.name)
     return _answer(await _put_view(request.app[SERVICE], notice.year, tried, published))
@@ -397,7 +398,7 @@ async def _tried(service: Service, change: CalendarImport) -> _Tried:
 
 
 async def _publish(
-    request: web.Request, change: CalendarImport, through: Through
+    request: web.Request, change: CalendarImport, by: Deed
 ) -> tuple[_Tried, Published | None]:
     """Try and publish, anew where others came between: what is told is what was published."""
     for _ in range(TRIES):
@@ -405,7 +406,7 @@ async def _publish(
         try:
             service = request.app[SERVICE]
             now, drafted = service.now, tried.draft
-            return tried, await publish_draft(service.database, drafted, now, through)
+            return tried, await publish_draft(service.database, drafted, now, by)
         except RulesTurnedError:
             continue
         except LockedError as error:

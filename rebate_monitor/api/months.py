@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.audit import record
 from rebate_monitor.api.evaluation import group_name
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.problems import InvalidProblem, NotFoundProblem
@@ -32,6 +33,7 @@ from rebate_monitor.domain.policy import Scope
 from rebate_monitor.domain.rule_turns import turn_behind
 from rebate_monitor.domain.standing import EndedAs
 from rebate_monitor.places import Places
+from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.frozen import frozen_month, frozen_months, read_corrections
 from rebate_monitor.storage.keys import Scope as KeyScope
 from rebate_monitor.storage.rulebooks import known_rules
@@ -178,7 +180,7 @@ async def get_months(request: web.Request) -> web.Response:
 
 async def get_month(request: web.Request) -> web.Response:
     """Answer a closed month as frozen, as of now, and the correction."""
-    await require(request, KeyScope.CASES_READ)
+    principal = await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
     service, month = request.app[SERVICE], _month(request.match_info["month"])
     async with service.database.transaction(snapshot=True) as connection:
@@ -189,6 +191,7 @@ async def get_month(request: web.Request) -> web.Response:
         told = await read_corrections(connection, frozen, rules, service.now())
         known = await known_rules(connection, rules.rulebook) if _by_rules(told) else []
     view = _view(service.places, frozen, told, _Turns(known, frozen.known_at))
+    await record(request, principal, Action.MONTH_READ, month, f"{len(view.cases)} cases")
     return web.Response(body=encode(view), content_type="application/json")
 
 

@@ -346,6 +346,7 @@ def _paths() -> Json:
                     _query("action", {"enum": list(Action)}, "Only this."),
                     _query("object", {"type": "string"}, "Only what was done to this."),
                     _query("since", INSTANT, "At this instant or later."),
+                    _query("until", INSTANT, "Before this instant."),
                     *_page_parameters(),
                 ],
             )

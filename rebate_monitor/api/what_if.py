@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.audit import record
 from rebate_monitor.api.body import read_body
 from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.parameters import allow_only
@@ -26,6 +27,7 @@ from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.what_if import Comparison, Kind, Outcome, Standing
 from rebate_monitor.ingest.what_if import Trial, cases_of, comparisons
 from rebate_monitor.proposal import Proposal, ProposalError, proposed_rules
+from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.keys import Scope as KeyScope
 
 JSON = "application/json"
@@ -99,7 +101,7 @@ class WhatIfView(msgspec.Struct, kw_only=True):
 
 async def post_what_if(request: web.Request) -> web.Response:
     """Answer what the proposed rules would change, dry: nothing is written."""
-    await require(request, KeyScope.CASES_READ)
+    principal = await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
     told = _told(await read_body(request), request.content_type)
     service = request.app[SERVICE]
@@ -107,6 +109,8 @@ async def post_what_if(request: web.Request) -> web.Response:
         present = (await service.rules.in_force(connection)).rulebook
     trial = _trial(present, told, service.now())
     view = await request.app[HEAVY].answer(request, _try(service, trial, told))
+    days, shown = f"{told.from_} to {told.to}", f"{len(view.changes)} cases"
+    await record(request, principal, Action.WHAT_IF_READ, days, shown)
     return web.Response(body=encode(view), content_type=JSON)
 
 

@@ -2,6 +2,8 @@
 
 import getpass
 import os
+import pwd
+import socket
 
 import click
 
@@ -12,12 +14,16 @@ MOST_CHARACTERS = 100
 
 
 def acting() -> Deed:
-    """Say who a command acts for in the audit record: the account that runs it, now."""
+    """Say who a command acts for in the audit record: the account that runs it, now, and where.
+
+    As the operating system knows it, not by the environment, which anybody may set.
+    """
+    number = os.geteuid()
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = f"account {os.getuid()}"
-    return Deed(at=utc_now(), who=name, through=Through.COMMAND)
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:  # a container need not name its user
+        name = f"account {number}"
+    return Deed(at=utc_now(), who=name, through=Through.COMMAND, address=socket.gethostname())
 
 
 def who_acts(told: str | None, does: str) -> str:

@@ -11,7 +11,7 @@ from rebate_monitor.cli.acting import acting
 from rebate_monitor.cli.plain_table import plain_table, show_table
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.server import utc_now
-from rebate_monitor.settings import Settings
+from rebate_monitor.settings import LEAST_RETENTION, MOST_RETENTION, Settings
 from rebate_monitor.storage.audit import (
     Action,
     AuditFilter,
@@ -23,8 +23,6 @@ from rebate_monitor.storage.audit import (
 
 COLUMNS = ("at (+08:00)", "who", "through", "action", "object", "detail", "address")
 EVERYTHING = "everything"
-LEAST_DAYS = 180
-"""Network logs are kept six months at least (Cybersecurity Law of the PRC)."""
 
 
 @click.group(short_help="See who looked at which case, and who changed what.")
@@ -37,13 +35,24 @@ def audit() -> None:
 @click.option("--action", type=click.Choice(list(Action)), help="Only this.")
 @click.option("--object", "what", help="Only what was done to this: a case, a key, a digest.")
 @click.option("--since", help="At this instant or later, such as 2026-11-20T09:15:00+08:00.")
+@click.option("--until", help="Before this instant.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-def list_all(
-    who: str | None, action: str | None, what: str | None, since: str | None, limit: int
+def list_all(  # noqa: PLR0913 - one parameter an option
+    *,
+    who: str | None,
+    action: str | None,
+    what: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
 ) -> None:
     """List what was done, the latest first; that is recorded, too."""
     wanted = AuditFilter(
-        who=who, action=Action(action) if action else None, object=what, since=_instant(since)
+        who=who,
+        action=Action(action) if action else None,
+        object=what,
+        since=_instant(since, "--since"),
+        until=_instant(until, "--until"),
     )
     settings = session.told_settings()
     with session.plain_errors(), session.database_server(settings) as server:
@@ -60,24 +69,24 @@ def list_all(
 @audit.command("prune")
 @click.option(
     "--older-than-days",
-    type=click.IntRange(LEAST_DAYS, 36_500),
-    required=True,
-    help=f"How old a record is that may go; {LEAST_DAYS} at least.",
+    type=click.IntRange(LEAST_RETENTION, MOST_RETENTION),
+    help=f"How old a record is that may go, {LEAST_RETENTION} at least  "
+    "[REBATE_AUDIT_RETENTION_DAYS]",
 )
-def prune(older_than_days: int) -> None:
+def prune(older_than_days: int | None) -> None:
     """Delete old records; only the owner of the database may, not the service."""
-    before = utc_now() - timedelta(days=older_than_days)
     settings = session.told_settings()
+    before = utc_now() - timedelta(days=older_than_days or settings.audit_retention_days)
     with session.plain_errors(), session.database_server(settings) as server:
         pruned = session.run(_prune(settings, server, before))
     click.echo(f"{pruned:,} records from before {_local(before)} (+08:00) are deleted")
 
 
-def _instant(told: str | None) -> datetime | None:
+def _instant(told: str | None, option: str) -> datetime | None:
     try:
         return None if told is None else a_utc_instant(told)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--since") from error
+        raise click.BadParameter(str(error), param_hint=option) from error
 
 
 def _cells(kept: KeptRecord) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from rebate_monitor.api.evaluation import FOLDER, group_name
 from rebate_monitor.api.months import MAX_CASES
 from rebate_monitor.catalogue import Catalogue, Language, catalogue
 from rebate_monitor.cli import session
-from rebate_monitor.cli.acting import who_acts
+from rebate_monitor.cli.acting import acting, who_acts
 from rebate_monitor.domain.frozen import (
     CaseChange,
     ChangeCause,
@@ -29,6 +29,7 @@ from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.places import Places
 from rebate_monitor.server import configured_places, rules_of, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.audit import Action, add_records
 from rebate_monitor.storage.frozen import (
     Closing,
     MonthRefusedError,
@@ -129,15 +130,18 @@ async def _show(
     settings: Settings, server: session.Server, days: Days
 ) -> tuple[FrozenMonth, MonthCorrections]:
     rules, name = rules_of(settings), month_name(days.first)
-    async with (
-        session.ready_database(settings, server) as database,
-        database.transaction(snapshot=True) as connection,
-    ):
-        frozen = await frozen_month(connection, name)
-        if frozen is None:
-            raise click.ClickException(f"{name} is not closed: `rebate-monitor month close {name}`")
-        in_force = await rules.in_force(connection)
-        return frozen, await read_corrections(connection, frozen, in_force, utc_now())
+    async with session.ready_database(settings, server) as database:
+        async with database.transaction(snapshot=True) as connection:
+            frozen = await frozen_month(connection, name)
+            if frozen is None:
+                said = f"{name} is not closed: `rebate-monitor month close {name}`"
+                raise click.ClickException(said)
+            in_force = await rules.in_force(connection)
+            told = await read_corrections(connection, frozen, in_force, utc_now())
+        shown = f"{min(len(told.changes), MAX_CASES)} cases"
+        async with database.connection() as connection:
+            await add_records(connection, [acting().record(Action.MONTH_READ, name, shown)])
+        return frozen, told
 
 
 UNSEEN = ("office", "rebate_type", "in_time", "same_day", "is_refiled", "amount_cny")

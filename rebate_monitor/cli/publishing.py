@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from rebate_monitor.cli import session
-from rebate_monitor.cli.acting import who_acts
+from rebate_monitor.cli.acting import acting, who_acts
 from rebate_monitor.cli.difference_tables import show_trial
 from rebate_monitor.cli.following import follow, say_done
 from rebate_monitor.ingest.dry_run import DryRun, Trial
@@ -126,7 +126,7 @@ class Publishing:
     async def _publish(self, told: Draft) -> Published | None:
         async with session.ready_database(self.settings, self.server) as database:
             try:
-                return await publish_draft(database, told, utc_now)
+                return await publish_draft(database, told, utc_now, acting())
             except LockedError as error:
                 raise click.ClickException(str(error)) from error
 

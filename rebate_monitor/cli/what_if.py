@@ -16,6 +16,7 @@ from rich.table import Table
 
 from rebate_monitor.circular.csv_file import harmless
 from rebate_monitor.cli import session
+from rebate_monitor.cli.acting import acting
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.performance import Performance
 from rebate_monitor.domain.periods import Days
@@ -26,6 +27,7 @@ from rebate_monitor.ingest.what_if import Trial, cases_of, comparisons
 from rebate_monitor.proposal import DEFAULT, Proposal, ProposalError, proposed_rules
 from rebate_monitor.server import rules_of, utc_now
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.audit import Action, add_records
 
 DAY = click.DateTime(["%Y-%m-%d"])
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -119,6 +121,9 @@ async def _try(
                     progress.advance(bar)
                     if out is not None and told.kinds:
                         changes.append(told)
+        days, shown = f"{trial.first} to {trial.last}", f"{len(changes)} cases"
+        async with database.connection() as connection:
+            await add_records(connection, [acting().record(Action.WHAT_IF_READ, days, shown)])
     if out is not None:
         _write(out, changes)
     return trial, outcome

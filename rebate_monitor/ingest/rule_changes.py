@@ -1,8 +1,9 @@
 """Change the rules in force: years imported or given up, policies applied, ended or withdrawn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Protocol
 
 from rebate_monitor.domain.calendar_change import Objection, objections, with_notice
@@ -10,7 +11,7 @@ from rebate_monitor.domain.known_then import BroughtBy
 from rebate_monitor.domain.policy import Policy
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.work_calendar import DayKind, SpecialDay, WorkCalendar, YearNotice
-from rebate_monitor.storage.audit import Through
+from rebate_monitor.storage.audit import Action, AuditRecord, Deed
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.patience import patiently
 from rebate_monitor.storage.rulebooks import (
@@ -22,6 +23,11 @@ from rebate_monitor.storage.rulebooks import (
 )
 from rebate_monitor.storage.rules import START
 
+POLICY_ACTIONS = {
+    "apply": Action.POLICY_APPLIED,
+    "retire": Action.POLICY_RETIRED,
+    "withdraw": Action.POLICY_WITHDRAWN,
+}
 PLAIN_NAMES = {DayKind.DAY_OFF: "放假", DayKind.MAKEUP_WORKDAY: "调休上班"}
 """What a source without names calls its days."""
 
@@ -40,6 +46,16 @@ class RuleChange(Protocol):
     @property
     def brought(self) -> BroughtBy:
         """Why it comes, and who brings it."""
+        ...
+
+    @property
+    def action(self) -> Action:
+        """What is recorded of it."""
+        ...
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The years or policies that it is of."""
         ...
 
     def next(self, before: Version) -> Version:
@@ -62,6 +78,16 @@ class CalendarImport:
     def brought(self) -> BroughtBy:
         """An import."""
         return BroughtBy(because="import", by=self.by)
+
+    @property
+    def action(self) -> Action:
+        """An import."""
+        return Action.CALENDAR_IMPORTED
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The years of the notices."""
+        return [str(notice.year) for notice in self.notices]
 
     def next(self, before: Version) -> Version:
         """Return the version with these years' notices."""
@@ -122,6 +148,16 @@ class CalendarWithdrawal:
         """A withdrawal."""
         return BroughtBy(because="withdraw", by=self.by)
 
+    @property
+    def action(self) -> Action:
+        """A withdrawal."""
+        return Action.CALENDAR_WITHDRAWN
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The year."""
+        return [str(self.year)]
+
     def next(self, before: Version) -> Version:
         """Return the version with the year's own notice."""
         calendar = with_notice(before.rulebook.calendar, [self.own.notices[self.year]])
@@ -148,6 +184,16 @@ class PolicyChange:
     def brought(self) -> BroughtBy:
         """What was told."""
         return BroughtBy(because=self.because, by=self.by)
+
+    @property
+    def action(self) -> Action:
+        """What was told."""
+        return POLICY_ACTIONS[self.because]
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The ids of the policies."""
+        return [*(policy.id for policy in self.policies), *sorted(self.withdrawn)]
 
     def next(self, before: Version) -> Version:
         """Return the version with these policies."""
@@ -189,9 +235,9 @@ async def publish_draft(
     database: Database,
     told: Draft,
     clock: Callable[[], datetime],
-    through: Through = Through.COMMAND,
+    by: Deed,
 ) -> Published | None:
-    """Publish just what was drafted; None where it changes nothing.
+    """Publish just what was drafted, and record who did; None where it changes nothing.
 
     Raises RulesTurnedError, and LockedError after ten minutes.
     """
@@ -203,8 +249,16 @@ async def publish_draft(
             raise RulesTurnedError
         if known is None:
             await publish(connection, lambda _: told.before, START, clock())
+        recorded = partial(_records, told.change, by)
         brought = told.change.brought
-        return await publish(connection, lambda _: told.after, brought, clock(), through)
+        return await publish(connection, lambda _: told.after, brought, clock(), recorded)
 
     async with database.connection() as connection:
         return await patiently(connection, work)
+
+
+def _records(change: RuleChange, by: Deed, number: int, now: datetime) -> Iterator[AuditRecord]:
+    """Yield a record for each year or policy; the name that was told is beside who did it."""
+    for name in change.names:
+        deed = replace(by, at=now)
+        yield deed.record(change.action, name, f"rules {number}, by {change.brought.by}")

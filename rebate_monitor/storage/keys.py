@@ -42,6 +42,7 @@ class Principal:
     scopes: frozenset[Scope]
     bounds: Bounds = UNBOUND
     through: Through = Through.KEY
+    key_id: str | None = None
 
     def may(self, scope: Scope) -> bool:
         """Say whether the scope is held; `admin` does not imply the others."""
@@ -134,7 +135,10 @@ async def find_keys(connection: Connection, digests: Sequence[bytes]) -> list[Pr
     rows = await connection.fetch(KEYS_BY_DIGEST, list(set(digests)))
     known = {
         row["digest"]: Principal(
-            name=row["name"], scopes=frozenset(map(Scope, row["scopes"])), bounds=_bounds(row)
+            name=row["name"],
+            scopes=frozenset(map(Scope, row["scopes"])),
+            bounds=_bounds(row),
+            key_id=row["key_id"],
         )
         for row in rows
     }

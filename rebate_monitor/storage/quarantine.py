@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from rebate_monitor.storage.audit import Action, Deed, add_records
+from asyncpg import Record
+
+from rebate_monitor.storage.audit import Action, AuditRecord, Deed, add_records
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
 
@@ -127,12 +129,19 @@ async def release(connection: Connection, digests: list[bytes]) -> None:
 async def drop_quarantined(
     connection: Connection, digests: Iterable[str], reason: str, by: Deed
 ) -> int:
-    """Drop kept events and record why with each; return how many were still there."""
-    told = [bytes.fromhex(digest) for digest in digests]
-    gone = [row["digest"].hex() for row in await connection.fetch(RELEASE, told)]
-    dropped = [by.record(Action.QUARANTINE_DROPPED, digest, reason) for digest in gone]
-    await add_records(connection, dropped)
+    """Drop kept events and record what they were and why; return how many were still there.
+
+    Locked in order first, as a replay does: neither waits for the other in a ring.
+    """
+    kept = await lock_quarantined(connection, [bytes.fromhex(digest) for digest in digests])
+    gone = await connection.fetch(RELEASE, [event.digest for event in kept])
+    await add_records(connection, [_dropped(row, reason, by) for row in gone])
     return len(gone)
+
+
+def _dropped(row: Record, reason: str, by: Deed) -> AuditRecord:
+    told = f"{reason} (case {row['case_id'] or '?'}, from {row['received_from']})"
+    return by.record(Action.QUARANTINE_DROPPED, row["digest"].hex(), told)
 
 
 async def count_quarantine(connection: Connection) -> int:

@@ -48,13 +48,6 @@ _POLICIES = msgspec.json.Decoder(tuple[Policy, ...])
 _NOTICES = msgspec.json.Decoder(tuple[YearNotice, ...])
 
 SERVICE = "the service"
-ACTIONS = {
-    "start": Action.RULES_STARTED,
-    "import": Action.CALENDAR_IMPORTED,
-    "apply": Action.POLICY_APPLIED,
-    "retire": Action.POLICY_RETIRED,
-    "withdraw": Action.POLICY_WITHDRAWN,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,16 +122,26 @@ Turn = Callable[[Version | None], Version]
 """What makes the next version of the one in force; None where there is none yet."""
 
 
+Recorded = Callable[[int, datetime], Iterable[AuditRecord]]
+"""What is recorded of a version, by its number and the moment."""
+
+
+def of_a_start(number: int, now: datetime) -> Iterable[AuditRecord]:
+    """Yield the record of rules that a service brought when it started."""
+    deed = Deed(at=now, who=SERVICE, through=Through.COMMAND)
+    yield deed.record(Action.RULES_STARTED, f"rules {number}")
+
+
 async def publish(
     connection: Connection,
     turn: Turn,
     brought: BroughtBy,
     now: datetime,
-    through: Through = Through.COMMAND,
+    recorded: Recorded = of_a_start,
 ) -> Published | None:
     """Publish the next version where it says anything new, within a transaction of its own.
 
-    Who has brought it is recorded with how they are known.
+    Who has done so is recorded in it.
 
     From its commit on every writer goes by it. What a recompute under way has left undone goes over
     to the one that this begins.
@@ -150,7 +153,7 @@ async def publish(
     if before is not None and before.says_the_same_as(after):
         return None
     number = await _add(connection, after, brought, await _next_moment(connection, now))
-    await add_records(connection, [_record(number, brought, now, through)])
+    await add_records(connection, recorded(number, now))
     await _write_days(connection, number, after.rulebook)
     if before is not None:
         await connection.execute(HOLD_WRITERS)
@@ -159,12 +162,6 @@ async def publish(
         cases = EVERY_CASE if await has_cases(connection) else Touched()
     begun = await begin_recompute(connection, number, cases, now)
     return Published(number=number, recompute=begun.number, touched=begun.touched)
-
-
-def _record(number: int, brought: BroughtBy, now: datetime, through: Through) -> AuditRecord:
-    """Say who has brought a version; the first and those of a start the service has."""
-    deed = Deed(at=now, who=brought.by or SERVICE, through=through)
-    return deed.record(ACTIONS[brought.because], f"rules {number}")
 
 
 async def _next_moment(connection: Connection, now: datetime) -> datetime:

@@ -28,7 +28,7 @@ ORDER BY digest
 FOR UPDATE
 
 -- name: release_quarantined
-DELETE FROM quarantine WHERE digest = ANY ($1::bytea[]) RETURNING digest
+DELETE FROM quarantine WHERE digest = ANY ($1::bytea[]) RETURNING digest, case_id, received_from
 
 -- name: count_quarantine
 SELECT count(*) FROM quarantine

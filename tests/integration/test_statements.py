@@ -61,6 +61,10 @@ INSERT INTO outbox (notification_id, channel, subject, body, created_at, next_at
 SELECT gen_random_uuid(), 'chat', n::text, '{{}}', now(), now(),
        CASE WHEN n % 100 <> 0 THEN now() END
 FROM generate_series(1, {CASES}) AS n;
+INSERT INTO audit_record (at, who, through, action, object)
+SELECT timestamptz '2026-11-01' + n * interval '1 second', 'key-' || n % 50, 'key', 'case.read',
+       'case-' || n % 2000
+FROM generate_series(1, {CASES}) AS n;
 INSERT INTO tally (figure, category, stopped_on, cases, workdays_sum, judged, in_time, same_day)
 SELECT 'stopped', category, date '2000-01-01' + n, 5, 10, 5, 5, 0
 FROM generate_series(1, 9800) AS n, unnest(ARRAY['I', 'II', 'III', 'IV', 'unknown']) AS category;
@@ -288,6 +292,32 @@ async def test_each_list_of_alerts_has_its_index(
 
     assert {index, "alert_told_pkey"} == indexes(root)
     assert "Sort" not in {n["Node Type"] for n in nodes(root)} or index == "alert_pkey"
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "audit_record_pkey"),
+        ({"seq": 7_000}, "audit_record_pkey"),
+        ({"who": "key-7"}, "audit_record_who"),
+        ({"object": "case-7"}, "audit_record_object"),
+    ],
+    ids=["all", "a later page", "of somebody", "of a case"],
+)
+async def test_each_list_of_the_audit_has_its_index(
+    filled: Connection, wanted: dict[str, object], index: str
+) -> None:
+    """A page of the record is read off the index of its filter, however much was recorded."""
+    names = ("who", "action", "object", "since", "seq")
+    async with filled.transaction():
+        await filled.execute(statement("plan_for_arguments"))
+        prepared = await filled.prepare(f"EXPLAIN (FORMAT JSON) {statement('list_audit_records')}")
+        told = await prepared.fetchval(*map(wanted.get, names), 51, None)
+        root: Json = json.loads(told)[0]["Plan"]
+
+    assert {index} == indexes(root)
+    assert set() == scanned(root)
 
 
 @ON_BOTH
