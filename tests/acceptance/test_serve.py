@@ -460,8 +460,8 @@ def test_commands_are_recorded(folder: Path) -> None:
     wrong = call(folder, "quarantine", "drop", "x", "--reason", "a test event")
     told = call(folder, "audit", "list", COLUMNS="220").stdout
     of_case = call(folder, "audit", "list", "--object", "case-1", COLUMNS="220").stdout
-    too_soon = call(folder, "audit", "prune", "--older-than-days", "179")
-    pruned = call(folder, "audit", "prune", "--older-than-days", "180")
+    too_soon = call(folder, "audit", "prune", "--older-than-days", "183")
+    pruned = call(folder, "audit", "prune", "--older-than-days", "184")
 
     actions = ("key.made", "key.revoked", "case.explained", "quarantine.read")
     assert all(action in told for action in (*actions, "quarantine.dropped", "command"))
@@ -470,7 +470,7 @@ def test_commands_are_recorded(folder: Path) -> None:
     assert "a test event" in told
     assert "case.explained" in of_case
     assert "key.made" not in of_case
-    assert "180<=x" in too_soon.stderr
+    assert "184<=x" in too_soon.stderr
     assert pruned.stdout.startswith("0 records from before ")
 
 
@@ -521,3 +521,18 @@ def test_an_enterprise_is_erased(folder: Path) -> None:
     assert "erased in 1 events of 1 cases; 0 refused events were dropped" in done.stdout
     assert "0 cases say who their enterprise is\n" == again.stdout
     assert "equal to a full recount" in deep.stdout
+
+
+async def test_who_read_is_recorded_before_it_is_answered(
+    folder: Path, session: aiohttp.ClientSession
+) -> None:
+    """SIGKILL right after the answer: the record of it is there."""
+    with serving(folder) as service:
+        told = accepted("2024-11-20T09:00:00")
+        await session.post(f"{service.url}/v1/events", json=told, headers=EVENT)
+        status = (await session.get(f"{service.url}/v1/cases/case-1")).status
+        service.process.kill()
+    listed = call(folder, "audit", "list", "--object", "case-1", COLUMNS="200")
+
+    assert status == 200
+    assert re.search(r"REBATE_ADMIN_KEY +key +case\.read +case-1 ", listed.stdout)
