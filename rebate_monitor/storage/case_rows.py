@@ -14,7 +14,8 @@ from rebate_monitor.domain.case import Case, Status, Suspension
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.storage.causes import Cause, encode_cause
 from rebate_monitor.storage.courses import encode_course
-from rebate_monitor.storage.database import Connection
+from rebate_monitor.storage.database import Connection, DatabaseAwayError
+from rebate_monitor.storage.migrations import newest_migration
 from rebate_monitor.storage.statements import statement
 
 ADD_MISSING_CASES = statement("add_missing_cases")
@@ -173,10 +174,16 @@ class LockedCases:
 
 
 async def lock_cases(connection: Connection, case_ids: set[str]) -> LockedCases:
-    """Lock the rows of these cases to the end of the transaction, making those that are missing."""
+    """Lock the rows of these cases to the end of the transaction, making those that are missing.
+
+    Raises DatabaseAwayError where the database is of another version: a replica that an upgrade has
+    left behind must not write.
+    """
     ordered = sorted(case_ids)
     await connection.execute(ADD_MISSING_CASES, ordered)
     rows = await connection.fetch(LOCK_CASES, ordered)
+    if rows and rows[0]["migration"] != newest_migration():
+        raise DatabaseAwayError("the database is of another version of rebate_monitor")
     return LockedCases(
         rows={row["case_id"]: stored_case(row) for row in rows},
         rules=rows[0]["rules_in_force"] if rows else None,

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import asyncpg
@@ -60,6 +61,12 @@ def packaged_migrations(folder: Path | None = None) -> tuple[Migration, ...]:
     if numbers != list(range(1, len(numbers) + 1)):
         raise MigrationError(f"migrations must be numbered 1, 2, 3 and so on, found {numbers}")
     return migrations
+
+
+@cache
+def newest_migration() -> int:
+    """Return the number of the last migration of this version."""
+    return packaged_migrations()[-1].number
 
 
 async def migrate(

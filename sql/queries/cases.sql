@@ -12,7 +12,8 @@ ON CONFLICT (case_id) DO NOTHING
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
        stages, suspensions, refiled_from, rules, course, rests_until, office,
-       (SELECT max(number) FROM rulebook_version) AS rules_in_force
+       (SELECT max(number) FROM rulebook_version) AS rules_in_force,
+       (SELECT max(number) FROM schema_migration) AS migration
 FROM rebate_case
 WHERE case_id = ANY ($1::text[])
 ORDER BY case_id
