@@ -36,7 +36,9 @@ from rebate_monitor.told_fields import (
     unknown_name,
 )
 
-KNOWN_TABLES = frozenset({"policy", "city", "office", "alerts", "channel", "route", "proxy"})
+KNOWN_TABLES = frozenset(
+    {"policy", "city", "office", "alerts", "channel", "route", "proxy", "retention"}
+)
 
 MOST_POLICIES = 1000
 

@@ -38,6 +38,7 @@ from rebate_monitor.places import Places, PlacesError, places
 from rebate_monitor.policy_file import PolicyFileError, policy_book, read_config
 from rebate_monitor.proxy import Proxy, ProxyError
 from rebate_monitor.proxy import configured_proxy as proxy_of
+from rebate_monitor.retention import Retention, RetentionError, retention
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.foresight import FORESEE_EVERY, look_ahead
@@ -114,6 +115,14 @@ def told_certificate(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_certificate, settings.tls_key)
 
 
+def configured_retention(settings: Settings) -> Retention | None:
+    """Return for how long identities are kept, None for good; raise RetentionError."""
+    try:
+        return retention(_config(settings))
+    except RetentionError as error:
+        raise error.within(settings.config) from error
+
+
 def compose(
     settings: Settings,
     database: Database,
@@ -123,6 +132,7 @@ def compose(
     """Put the parts of the service together; `alerts` stand in for the configured ones."""
     rules, metrics, known = rules_of(settings), Metrics(), configured_places(settings)
     told = alerts or configured_alerts(settings)
+    configured_retention(settings)  # what is wrong is said at the start, not years later
     sweeper = Sweeper(database, now, told.enforce_from)
     alerting = Alerting(
         database=database,

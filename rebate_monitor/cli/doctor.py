@@ -15,7 +15,14 @@ from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.ingest.recompute import count_stale
-from rebate_monitor.server import configured_alerts, configured_proxy, rules_of, utc_now
+from rebate_monitor.retention import Retention
+from rebate_monitor.server import (
+    configured_alerts,
+    configured_proxy,
+    configured_retention,
+    rules_of,
+    utc_now,
+)
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.alerts import count_unfolded
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
@@ -96,7 +103,9 @@ def _findings(settings: Settings, *, deep: bool) -> Iterator[Finding]:
         rules = rules_of(settings)
         alerts = configured_alerts(settings)
         configured_proxy(settings)
+        kept = configured_retention(settings)
     yield channel_finding(alerts, utc_now())
+    yield retention_finding(kept)
     with session.plain_errors(), session.database_server(settings) as server:
         yield from session.run(_database_findings(server, rules, deep=deep))
 
@@ -132,6 +141,17 @@ def channel_finding(alerts: AlertSettings, now: datetime) -> Finding:
         return Finding(level=Level.NOTE, text=text)
     text = f"channels: {names}; `rebate-monitor channel test NAME` sends a trial message"
     return Finding(level=Level.FINE, text=text)
+
+
+def retention_finding(kept: Retention | None) -> Finding:
+    """Say for how long cases keep who they are about."""
+    if kept is None:
+        text = "retention: cases keep who they are about for good; see docs/security.md"
+        return Finding(level=Level.NOTE, text=text)
+    text = (
+        f"retention: {kept.identity_years} years after its end `rebate-monitor erase --due` erases "
+    )
+    return Finding(level=Level.FINE, text=f"{text}who a case is about")
 
 
 async def _database_findings(server: session.Server, rules: Rules, *, deep: bool) -> list[Finding]:

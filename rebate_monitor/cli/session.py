@@ -15,6 +15,7 @@ from rebate_monitor.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresE
 from rebate_monitor.places import PlacesError
 from rebate_monitor.policy_file import PolicyFileError
 from rebate_monitor.proxy import ProxyError
+from rebate_monitor.retention import RetentionError
 from rebate_monitor.settings import Settings, SettingsError, read_settings
 from rebate_monitor.storage.database import Connection, Database, DatabaseAwayError, open_database
 from rebate_monitor.storage.migrations import MigrationError, missing_migrations
@@ -32,6 +33,7 @@ PLAIN_ERRORS = (
     CertificateError,
     EmbeddedPostgresError,
     MigrationError,
+    RetentionError,
 )
 
 

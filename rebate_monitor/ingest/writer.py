@@ -31,6 +31,7 @@ from rebate_monitor.storage.case_events import (
     StoredEvent,
     append_events,
     events_of_cases,
+    without_identity,
 )
 from rebate_monitor.storage.case_rows import (
     CaseRow,
@@ -259,7 +260,7 @@ class Writer:
         known_cases = [case_id for case_id, row in locked.rows.items() if row.events]
         stored = await events_of_cases(connection, known_cases)
         offices = {case_id: row.office for case_id, row in locked.rows.items()}
-        decision = decide(batch, _digests(stored), offices)
+        decision = decide(_stripped(batch, locked.erased), _digests(stored), offices)
         if reception.strict and decision.refused:
             raise RefusedWholeError(decision)  # rolls back the rows that lock_cases made, too
         await append_events(connection, decision.new, reception.at)
@@ -309,6 +310,18 @@ def _telling_event(case: Case, events: Sequence[CaseEvent]) -> CaseEvent:
     ends = [e for e in ordered if case.ended_at is not None and e.time == case.ended_at]
     moves = [e for e in ordered if e.event_type not in MILESTONES_ONLY]
     return ends[0] if ends else (moves or ordered)[-1]
+
+
+def _stripped(batch: Sequence[Incoming], erased: frozenset[str]) -> Sequence[Incoming]:
+    """Strip what is told of cases whose identity was erased, before it is compared or stored."""
+    if not erased:
+        return batch
+    return [
+        replace(incoming, decoded=without_identity(incoming.decoded))
+        if isinstance(incoming.decoded, NewEvent) and incoming.decoded.event.case_id in erased
+        else incoming
+        for incoming in batch
+    ]
 
 
 def _digests(stored: Mapping[str, Sequence[StoredEvent]]) -> Known:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 
 import msgspec
@@ -61,6 +61,22 @@ def new_event(event: CaseEvent, extensions: bytes | None = None) -> NewEvent:
     return NewEvent(
         event=event, data=data, digest=hashlib.sha256(content).digest(), extensions=extensions
     )
+
+
+def without_identity(new: NewEvent) -> NewEvent:
+    """Return an event without what says who it is about: taxpayer id and extension attributes.
+
+    Its digest is that of what is left: one over the whole would give the taxpayer id away to
+    whoever tries those of a public register.
+    """
+    match new.event.data:
+        case Accepted(attributes=attributes):
+            data: EventData = Accepted(attributes=replace(attributes, taxpayer_id=None))
+        case Corrected(changes=changes):
+            data = Corrected(changes={k: v for k, v in changes.items() if k != "taxpayer_id"})
+        case other:
+            data = other
+    return new_event(replace(new.event, data=data))
 
 
 def encode_data(data: EventData) -> bytes:

@@ -166,11 +166,12 @@ class LockedCases:
     """Rows that are locked to the end of the transaction, and so are the rules.
 
     `rules` is the number of the rules in force, None where there are none yet, or where no case was
-    asked for.
+    asked for. `erased` are the cases whose identity was erased, and must not come back.
     """
 
     rows: dict[str, StoredCase]
     rules: int | None
+    erased: frozenset[str] = frozenset()
 
 
 async def lock_cases(connection: Connection, case_ids: set[str]) -> LockedCases:
@@ -187,6 +188,7 @@ async def lock_cases(connection: Connection, case_ids: set[str]) -> LockedCases:
     return LockedCases(
         rows={row["case_id"]: stored_case(row) for row in rows},
         rules=rows[0]["rules_in_force"] if rows else None,
+        erased=frozenset(row["case_id"] for row in rows if row["erased_at"] is not None),
     )
 
 

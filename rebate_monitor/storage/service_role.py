@@ -36,7 +36,7 @@ PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     "rule_day": KEPT_SMALL,
     "place": KEPT_SMALL,
     "month_foreseen": KEPT_SMALL,
-    # Keys are made, and migrations applied, by the owner.
+    # Keys are made, identities erased, and migrations applied, by the owner.
     "api_key": ("SELECT",),
     "schema_migration": ("SELECT",),
 }

@@ -11,7 +11,7 @@ ON CONFLICT (case_id) DO NOTHING
 -- name: lock_cases
 SELECT case_id, status, settled_verdict, normal, category, city, counted_workdays, stopped_on,
        at_risk_at, due_date, breach_at, in_time, same_day, events, policy_version, alert_instants,
-       stages, suspensions, refiled_from, rules, course, rests_until, office,
+       stages, suspensions, refiled_from, rules, course, rests_until, office, erased_at,
        (SELECT max(number) FROM rulebook_version) AS rules_in_force,
        (SELECT max(number) FROM schema_migration) AS migration
 FROM rebate_case

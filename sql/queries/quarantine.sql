@@ -1,10 +1,13 @@
 -- name: quarantine_events
+-- What is refused of a case whose identity was erased is told to its sender, and not kept.
 INSERT INTO quarantine AS kept
     (digest, reason, body, case_id, source, id, times, received_from, first_seen_at, last_seen_at,
      is_import)
 SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9, $10
 FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::int[])
     AS refused (digest, reason, body, case_id, source, id, times)
+WHERE NOT EXISTS (SELECT FROM rebate_case
+                  WHERE rebate_case.case_id = refused.case_id AND erased_at IS NOT NULL)
 ORDER BY digest
 ON CONFLICT (digest) DO UPDATE
 SET times = kept.times + excluded.times, reason = excluded.reason,

@@ -515,7 +515,7 @@ def test_an_enterprise_is_erased(folder: Path) -> None:
     again = call(folder, "erase", "case-1", "--reason", "asked for by law", "--yes")
     deep = call(folder, "doctor", "--deep")
 
-    assert "tell either cases or --ended-before" in nobody.stderr
+    assert "tell one of: cases, --ended-before, --due, --taxpayer" in nobody.stderr
     assert "must be a day such as 2016-01-01" in no_day.stderr
     assert "1 cases say who their enterprise is\n" == dry.stdout
     assert "erased in 1 events of 1 cases; 0 refused events were dropped" in done.stdout
