@@ -34,7 +34,7 @@ from rebate_monitor.storage.recount import compare_tallies
 from rebate_monitor.storage.reporting import views_are_current
 from rebate_monitor.storage.rulebooks import latest_version
 from rebate_monitor.storage.rules import Rules
-from rebate_monitor.storage.service_role import TablePrivileges, privileges_of_roles
+from rebate_monitor.storage.service_role import TablePrivileges, deviations, privileges_of_roles
 
 MAX_CLOCK_SKEW = timedelta(seconds=5)
 NOTICE_MONTH = 12
@@ -87,6 +87,16 @@ def _show_roles(settings: Settings) -> None:
     for one in told:
         table.add_row(one.table, *(" ".join(may).lower() or "-" for may in one.privileges))
     show_table(table)
+    wrong = [
+        said
+        for number, role in enumerate(roles)
+        if role == settings.service_role
+        for said in deviations(role, {one.table: one.privileges[number] for one in told})
+    ]
+    for said in wrong:
+        click.echo(f"!!! {said}: `rebate-monitor migrate` mends it")
+    if wrong:
+        raise SystemExit(1)
 
 
 async def _roles(

@@ -10,35 +10,38 @@ from rebate_monitor.storage.statements import statement
 ROLE_OF_SERVER = statement("role_of_server")
 PRIVILEGES_OF_ROLES = statement("privileges_of_roles")
 
-ADDED_ONLY = ("SELECT", "INSERT")
+READ = ("SELECT",)
+ADDED_ONLY = (*READ, "INSERT")
 CHANGED = (*ADDED_ONLY, "UPDATE")
 KEPT_SMALL = (*CHANGED, "DELETE")
+REPLACED = (*ADDED_ONLY, "DELETE")
+ONE_ROW = (*READ, "UPDATE")
 PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     # What was told, who did what, and what was reported, is only ever added to.
     "case_event": ADDED_ONLY,
     "audit_record": ADDED_ONLY,
     "alert_told": ADDED_ONLY,
     "rulebook_version": ADDED_ONLY,
-    "frozen_month": ADDED_ONLY,
     # Cases and their alerts change, and are never gone.
     "rebate_case": CHANGED,
     "alert": CHANGED,
-    "alerting_state": CHANGED,
+    "channel_state": CHANGED,
     "recompute": CHANGED,
-    "lookup_state": CHANGED,
+    "month_foreseen": CHANGED,
+    "alerting_state": ONE_ROW,
+    "lookup_state": ONE_ROW,
     # What is compacted, sent, replayed or written anew.
     "tally": KEPT_SMALL,
-    "tally_delta": KEPT_SMALL,
     "quarantine": KEPT_SMALL,
     "outbox": KEPT_SMALL,
-    "channel_state": KEPT_SMALL,
-    "recompute_course": KEPT_SMALL,
-    "rule_day": KEPT_SMALL,
-    "place": KEPT_SMALL,
-    "month_foreseen": KEPT_SMALL,
-    # Keys are made, identities erased, and migrations applied, by the owner.
-    "api_key": ("SELECT",),
-    "schema_migration": ("SELECT",),
+    "tally_delta": REPLACED,
+    "recompute_course": REPLACED,
+    "rule_day": REPLACED,
+    "place": ("INSERT", "DELETE"),
+    # Keys are made, months closed, identities erased and migrations applied by the owner.
+    "api_key": READ,
+    "frozen_month": READ,
+    "schema_migration": READ,
 }
 """What the service may do with each table; a table that is not named here it may not even see."""
 
@@ -73,8 +76,10 @@ async def grant_service(connection: Connection, role: str) -> None:
     await connection.execute(NOT_WRITING.format(database=database))
     await connection.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {name}")
     await connection.execute(f"REVOKE ALL ON SCHEMA public FROM {name}")
-    await connection.execute(f"GRANT USAGE ON SCHEMA public, reporting TO {name}")
-    await connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA reporting TO {name}")
+    await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    await connection.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA reporting FROM {name}")
+    await connection.execute(f"REVOKE ALL ON SCHEMA reporting FROM {name}")
+    await connection.execute(f"GRANT USAGE ON SCHEMA public TO {name}")
     for table, privileges in PRIVILEGES.items():
         await connection.execute(f"GRANT {', '.join(privileges)} ON {table} TO {name}")
 
@@ -95,3 +100,14 @@ async def privileges_of_roles(
         for row in rows
     ]
     return roles, told
+
+
+def deviations(role: str, told: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Say where the service's role may more, or less, with a table or view than it should."""
+    said = []
+    for table, privileges in told.items():
+        may, should = set(privileges), set(PRIVILEGES.get(table, ()))
+        more, less = sorted(may - should), sorted(should - may)
+        said += [f"{role} may {word.lower()} {table}, and should not" for word in more]
+        said += [f"{role} may not {word.lower()} {table}, and should" for word in less]
+    return said

