@@ -24,6 +24,7 @@ from rebate_monitor.api.doorkeeper import DOORKEEPER, KEEPALIVE_SECONDS
 from rebate_monitor.api.doorkeeper import LOOK_EVERY_SECONDS as LOOK_AT_DOOR_SECONDS
 from rebate_monitor.api.in_flight import IN_FLIGHT
 from rebate_monitor.api.keyring import Keyring
+from rebate_monitor.api.protocol import Runner
 from rebate_monitor.api.recorder import Recorder
 from rebate_monitor.api.service import Service
 from rebate_monitor.api.throttle import Throttle
@@ -172,7 +173,7 @@ def compose(
 async def listening(service: Service) -> AsyncIterator[int]:
     """Listen for requests and yield the port; at the end answer what has begun, then close."""
     app = build_app(service)
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         shutdown_timeout=CLOSE_SECONDS,

@@ -15,6 +15,7 @@ from rebate_monitor.api import (
     events,
     figures,
     foresight,
+    headers,
     months,
     operations,
     policies,
@@ -38,15 +39,6 @@ from rebate_monitor.api.service import SERVICE, Service
 from rebate_monitor.storage.database import DatabaseAwayError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-STAY_WITH_TLS = "max-age=31536000"
-NOTHING_FROM_ELSEWHERE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 UNROUTED = "unrouted"
 CLIENT_LEFT = 499  # the client went away before there was an answer
 PROBES = ("/healthz", "/readyz", "/metrics")
@@ -59,6 +51,7 @@ def build_app(service: Service) -> web.Application:
     app = web.Application(
         client_max_size=events.MAX_BODY_BYTES, middlewares=[observe, explain_errors]
     )
+    app.on_response_prepare.append(headers.prepare)
     app[SERVICE] = service
     app[IN_FLIGHT] = InFlight()
     app[HEAVY] = HeavyReads()
@@ -106,10 +99,6 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         with in_flight.request():
             response = await handler(request)
         code = response.status
-        response.headers.update(SECURITY_HEADERS)
-        response.headers.setdefault("Content-Security-Policy", NOTHING_FROM_ELSEWHERE)
-        if request.secure:
-            response.headers["Strict-Transport-Security"] = STAY_WITH_TLS
         if in_flight.is_draining:
             response.force_close()
         return response
