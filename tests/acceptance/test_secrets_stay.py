@@ -81,8 +81,20 @@ async def ready(session: aiohttp.ClientSession, url: str) -> None:
         await asyncio.sleep(0.1)
 
 
+async def _unreadable() -> str:
+    """Show a key in a header that cannot be read; return the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+    writer.write(f"GET / HTTP/1.1\r\nAuthorization: Bearer {TRIED}\x00\r\n\r\n".encode())
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    return answer.decode()
+
+
 async def test_nothing_is_told(folder: Path, service: "subprocess.Popen[bytes]") -> None:
-    """Through a start, wrong keys, refused events, alerts that nobody takes, and an end."""
+    """Through a start, wrong keys, refused events, alerts that nobody takes, and an end.
+
+    A request that cannot be read as one is no exception.
+    """
     url, told = f"http://127.0.0.1:{PORT}", list[str]()
     wrong = {"Authorization": f"Bearer {TRIED}"}
     basic = {"Authorization": aiohttp.encode_basic_auth("x", TRIED), "Accept": "text/html"}
@@ -101,6 +113,7 @@ async def test_nothing_is_told(folder: Path, service: "subprocess.Popen[bytes]")
         ):
             async with asked as response:
                 told.append(await response.text())
+        told.append(await _unreadable())
         for _ in range(300):  # until a channel has been tried in vain
             async with session.get(f"{url}/metrics") as response:
                 told.append(await response.text())
