@@ -15,9 +15,10 @@ SELECT create_reference_table('rulebook_version');
 SELECT create_reference_table('rule_day');
 SELECT create_reference_table('place');
 SELECT create_reference_table('lookup_state');
+SELECT create_reference_table('schema_migration');
 SELECT create_reference_table('recompute');
 SELECT create_reference_table('recompute_course');
 
 -- All else stays on the coordinator alone: sums (tally, tally_delta, month_foreseen, frozen_month),
 -- messages (outbox, channel_state, alerting_state), and what is kept beside cases (quarantine,
--- api_key, audit_record, schema_migration).
+-- api_key, audit_record).

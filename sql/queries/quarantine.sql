@@ -6,8 +6,8 @@ INSERT INTO quarantine AS kept
 SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9, $10
 FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::int[])
     AS refused (digest, reason, body, case_id, source, id, times)
-WHERE NOT EXISTS (SELECT FROM rebate_case
-                  WHERE rebate_case.case_id = refused.case_id AND erased_at IS NOT NULL)
+WHERE case_id IS NULL OR case_id NOT IN (
+    SELECT case_id FROM rebate_case WHERE case_id = ANY ($4) AND erased_at IS NOT NULL)
 ORDER BY digest
 ON CONFLICT (digest) DO UPDATE
 SET times = kept.times + excluded.times, reason = excluded.reason,
