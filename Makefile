@@ -29,7 +29,7 @@ demo: $(BIN)/rebate-monitor ## Run the service with a simulated province, ready 
 test: lint ## Run every check and every test.
 ifeq ($(TESTS),tests)
 	$(BIN)/python -m pytest $(PARALLEL) tests/unit $(COVER)
-	$(BIN)/python -m pytest $(PARALLEL) tests --ignore=tests/unit
+	$(BIN)/python -m pytest $(PARALLEL) tests --ignore=tests/unit --ignore=tests/long
 else
 	$(BIN)/python -m pytest $(PARALLEL) $(TESTS)
 endif
@@ -51,8 +51,8 @@ soak: $(VENV)/.dev ## Let a month pass in minutes, with all that goes wrong, and
 	$(BIN)/python -m soak $(if $(DAYS),--days $(DAYS)) $(if $(CASES),--cases $(CASES)) \
 	  $(if $(SEED),--seed $(SEED)) $(if $(SECONDS),--seconds $(SECONDS))
 
-fuzz: $(VENV)/.dev ## Hold the service against its own OpenAPI document (EXAMPLES, SEED).
-	EXAMPLES=$(or $(EXAMPLES),500) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -rP tests/acceptance/test_contract.py
+fuzz: $(VENV)/.dev ## Hold the API against its own description and against a plain model (EXAMPLES, SEED).
+	EXAMPLES=$(or $(EXAMPLES),500) SEED=$(or $(SEED),1) $(BIN)/python -m pytest -rP tests/acceptance/test_contract.py tests/long
 
 chaos: $(VENV)/.dev ## Let one fault after another happen under load, and recount (ROUNDS, SEED).
 	CHAOS_STREAM_MEGABYTES=1024 $(BIN)/python -m chaos --rounds $(or $(ROUNDS),10) --seed $(or $(SEED),1)
