@@ -10,9 +10,17 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from conftest import ADMIN_KEY
 from rebate_monitor.api.service import Service
 from rebate_monitor.server import listening
+from rebate_monitor.settings import Settings
 from rebate_monitor.tls import Certificate, CertificateError
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return settings by which any free port is listened on."""
+    return Settings(admin_key=ADMIN_KEY, port=0)
 
 
 def make(folder: Path, name: str, *more: str) -> tuple[Path, Path]:
