@@ -33,6 +33,7 @@ from rebate_monitor.ingest.intake import Intake, QueueFullError
 from rebate_monitor.ingest.lines import Line, lines
 from rebate_monitor.ingest.wire import JSON_ERRORS, MAX_EVENT_BYTES, is_json
 from rebate_monitor.ingest.writer import Report
+from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.database import DatabaseAwayError
 from rebate_monitor.storage.keys import Principal, Scope
 
@@ -116,7 +117,7 @@ async def _taken(
 
 
 def _sender(principal: Principal) -> Sender:
-    return Sender(principal.name, principal.bounds)
+    return Sender(principal.name, principal.bounds, is_key=principal.through is Through.KEY)
 
 
 def _note(report: Report) -> None:

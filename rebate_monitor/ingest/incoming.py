@@ -11,10 +11,16 @@ from rebate_monitor.storage.case_events import NewEvent
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who tells: the name of a key or of a command, and what it is bound to."""
+    """Who tells: the name of a key, a person or a command, and what they are bound to."""
 
     name: str
     bounds: Bounds = UNBOUND
+    is_key: bool = False
+
+    @property
+    def kept_bounds(self) -> Bounds | None:
+        """The bounds that are kept with what is refused; a key's are asked anew for a replay."""
+        return None if self.is_key else self.bounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

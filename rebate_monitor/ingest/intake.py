@@ -65,17 +65,16 @@ class Intake:
         await self._enter(len(bodies), size, waits=waits)
         try:
             batch = read_batch(bodies, sender, now, self.max_ahead)
-            return Report.of(await self._commit(batch, sender.name, now))
+            return Report.of(await self._commit(batch, sender, now))
         finally:
             self._leave(len(bodies), size)
 
     async def _commit(
-        self, batch: Sequence[Incoming], received_from: str, now: datetime
+        self, batch: Sequence[Incoming], sender: Sender, now: datetime
     ) -> list[Result]:
         """Hand each lane its parts, and put the results together in the order of the request."""
         asked = [
-            self._commits.ask(Part(batch=events, received_from=received_from, at=now), lane)
-            for lane, events in _parts(batch)
+            self._commits.ask(_part(events, sender, now), lane) for lane, events in _parts(batch)
         ]
         if len(asked) == 1:
             return _results(await asked[0])
@@ -100,6 +99,10 @@ class Intake:
     def _leave(self, events: int, size: int) -> None:
         self._events, self._bytes = self._events - events, self._bytes - size
         self._left.set()
+
+
+def _part(batch: Sequence[Incoming], sender: Sender, now: datetime) -> Part:
+    return Part(batch=batch, received_from=sender.name, at=now, bounds=sender.kept_bounds)
 
 
 def _results(told: Told | BaseException) -> list[Result]:

@@ -20,7 +20,8 @@ RECEIVED_FROM = "replay"
 async def replay_quarantine(writer: Writer, places: Places, *, now: datetime) -> Report:
     """Decide every quarantined event anew; what is taken leaves, what is refused again stays.
 
-    A key's events stay within what its latest key is bound to by now.
+    A key's events stay within what its latest key is bound to by now, others' within what their
+    sender was bound to.
     """
     report, last = Report(), b""
     while True:
@@ -40,7 +41,8 @@ class _Page:
     async def replay(self, connection: Connection) -> list[Result]:
         """Decide live and imported events apart: nobody is told of what an import brings."""
         kept = await lock_quarantined(connection, self.digests)
-        bounds = await bounds_by_name(connection, {event.received_from for event in kept})
+        keys = {event.received_from for event in kept if event.bounds is None}
+        bounds = await bounds_by_name(connection, keys)
         self.bounds = {name: self.places.widen(told) for name, told in bounds.items()}
         live = [event for event in kept if not event.is_import]
         imported = [event for event in kept if event.is_import]
@@ -57,7 +59,7 @@ class _Page:
                 index=index,
                 body=event.body,
                 decoded=decode_event(event.body, self.now, self.writer.max_ahead),
-                bounds=self.bounds.get(event.received_from, UNBOUND),
+                bounds=event.bounds or self.bounds.get(event.received_from, UNBOUND),
             )
             for index, event in enumerate(kept)
         ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.domain.case import Case
 from rebate_monitor.domain.event import CaseEvent, EventType
 from rebate_monitor.domain.local_time import local_date
@@ -113,11 +114,13 @@ def _beginning() -> datetime:
 class Reception:
     """How a batch came in: from whom, when, all or nothing, and whether from the quarantine.
 
+    `bounds` are kept with what is refused, None where the sender is a key.
     Nobody is told of alerts that an import of history brings (DESIGN 7).
     """
 
     received_from: str
     at: datetime
+    bounds: Bounds | None = None
     strict: bool = False
     is_import: bool = False
     is_replay: bool = False
@@ -130,6 +133,7 @@ class Part:
     batch: Sequence[Incoming]
     received_from: str
     at: datetime
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +184,13 @@ class Writer:
         batch = read_batch(bodies, sender, now, self.max_ahead)
         if not batch:
             return Report()
-        reception = Reception(received_from=sender.name, at=now, strict=strict, is_import=is_import)
+        reception = Reception(
+            received_from=sender.name,
+            at=now,
+            bounds=sender.kept_bounds,
+            strict=strict,
+            is_import=is_import,
+        )
         started = time.perf_counter()
         try:
             decision = await self.database.retrying(
@@ -226,7 +236,8 @@ class Writer:
         refused = iter(decision.refused)
         for part, of_part in zip(parts, results, strict=True):
             mine = list(islice(refused, sum(result.outcome.is_refusal for result in of_part)))
-            await quarantine(connection, map(_refused, mine), part.received_from, at)
+            kept = map(_refused, mine)
+            await quarantine(connection, kept, part.received_from, at, bounds=part.bounds)
         return results
 
     async def store(
@@ -248,6 +259,7 @@ class Writer:
                 reception.received_from,
                 reception.at,
                 is_import=reception.is_import,
+                bounds=reception.bounds,
             )
         return decision
 

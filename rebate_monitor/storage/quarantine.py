@@ -8,6 +8,7 @@ from datetime import datetime
 
 from asyncpg import Record
 
+from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.storage.audit import Action, AuditRecord, Deed, add_records
 from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.statements import statement
@@ -48,15 +49,19 @@ class Quarantined:
     last_seen_at: datetime
 
 
-async def quarantine(
+async def quarantine(  # noqa: PLR0913 - where an event came from, in all that a replay asks
     connection: Connection,
     refused: Iterable[Refused],
     received_from: str,
     now: datetime,
     *,
     is_import: bool = False,
+    bounds: Bounds | None = None,
 ) -> None:
-    """Keep refused events; the same bytes refused again are counted up, the latest reason kept."""
+    """Keep refused events; the same bytes refused again are counted up, the latest reason kept.
+
+    `bounds` are their sender's, None of a key: what that is bound to is asked at the replay.
+    """
     told = list(refused)
     if not told:
         return
@@ -74,6 +79,8 @@ async def quarantine(
         received_from,
         now,
         is_import,
+        None if bounds is None else list(bounds.sources),
+        None if bounds is None else list(bounds.offices),
     )
 
 
@@ -108,17 +115,34 @@ async def quarantine_page(connection: Connection, after: bytes, limit: int) -> l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A locked quarantined event, and whether only imports have brought it."""
+    """A locked quarantined event, and whether only imports have brought it.
+
+    `bounds` are those of its sender, None of a key.
+    """
 
     digest: bytes
     body: bytes
     received_from: str
     is_import: bool
+    bounds: Bounds | None
 
 
 async def lock_quarantined(connection: Connection, digests: list[bytes]) -> list[Kept]:
     """Return kept events, locked to the end of the transaction."""
-    return [Kept(**row) for row in await connection.fetch(LOCK_QUARANTINED, digests)]
+    return [_kept(row) for row in await connection.fetch(LOCK_QUARANTINED, digests)]
+
+
+def _kept(row: Record) -> Kept:
+    bounds = None
+    if row["offices"] is not None:
+        bounds = Bounds(sources=tuple(row["sources"]), offices=tuple(row["offices"]))
+    return Kept(
+        digest=row["digest"],
+        body=row["body"],
+        received_from=row["received_from"],
+        is_import=row["is_import"],
+        bounds=bounds,
+    )
 
 
 async def release(connection: Connection, digests: list[bytes]) -> None:

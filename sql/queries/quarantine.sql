@@ -2,8 +2,8 @@
 -- What is refused of a case whose identity was erased is told to its sender, and not kept.
 INSERT INTO quarantine AS kept
     (digest, reason, body, case_id, source, id, times, received_from, first_seen_at, last_seen_at,
-     is_import)
-SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9, $10
+     is_import, sources, offices)
+SELECT digest, reason, body, case_id, source, id, times, $8, $9, $9, $10, $11::text[], $12::text[]
 FROM unnest($1::bytea[], $2::text[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::int[])
     AS refused (digest, reason, body, case_id, source, id, times)
 WHERE case_id IS NULL OR case_id NOT IN (
@@ -24,7 +24,7 @@ LIMIT $3
 SELECT digest FROM quarantine WHERE digest > $1 ORDER BY digest LIMIT $2
 
 -- name: lock_quarantined
-SELECT digest, body, received_from, is_import
+SELECT digest, body, received_from, is_import, sources, offices
 FROM quarantine
 WHERE digest = ANY ($1::bytea[])
 ORDER BY digest

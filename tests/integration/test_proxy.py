@@ -8,13 +8,20 @@ from multidict import CIMultiDict
 
 from cloud_events import ONE, accepted
 from conftest import ADMIN_KEY, Client
+from rebate_monitor.api.service import Service
 from rebate_monitor.api.throttle import WRONG_A_MINUTE
 from rebate_monitor.settings import Settings
+from rebate_monitor.storage.database import Database
+from rebate_monitor.storage.keys import Grant, Scope, create_key
 
 CONFIG = """
 [proxy]
 user_header = "X-Forwarded-User"
 groups_header = "X-Forwarded-Groups"
+[[proxy.grant]]
+group = "changsha"
+scopes = ["events:write"]
+offices = ["14301000000"]
 [[proxy.grant]]
 group = "operations"
 scopes = ["cases:read", "events:write"]
@@ -48,6 +55,21 @@ class TestProxy:
 
         assert [200, 403, 401, 403] == [r.status for r in (reads, administers, nobody, other)]
         assert "no [[proxy.grant]] names you" in (await other.json(content_type=None))["detail"]
+
+    async def test_a_replay_lets_nobody_out(
+        self, client: Client, stranger: Client, database: Database, service: Service
+    ) -> None:
+        """What somebody was refused stays so, though a key of their name is bound to nothing."""
+        async with database.connection() as connection:
+            grant = Grant(name="li", scopes=frozenset({Scope.EVENTS_WRITE}))
+            await create_key(connection, grant, service.now())
+        bound = {"X-Forwarded-User": "li", "X-Forwarded-Groups": "changsha"}
+        told = accepted("2026-11-20T09:00:00", office="14302000000")
+        refused = await stranger.post("/v1/events", json=told, headers=ONE | bound)
+        report = await (await client.post("/v1/quarantine/replay")).json()
+
+        assert 422 == refused.status
+        assert (0, 1) == (report["accepted"], report["rejected"])
 
     async def test_a_name_is_said_once(self, stranger: Client) -> None:
         """A proxy that adds to what it receives would let anybody be anybody."""
