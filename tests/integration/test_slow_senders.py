@@ -7,12 +7,19 @@ import aiohttp
 import pytest
 
 from cloud_events import BATCH, ONE, STREAM, accepted, ndjson
-from conftest import Client
+from conftest import ADMIN_KEY, Client
 from rebate_monitor.api import body, doorkeeper
 from rebate_monitor.api.service import Service
 from rebate_monitor.server import listening
+from rebate_monitor.settings import Settings
 
 TIME = "2026-11-20T09:00:00"
+
+
+@pytest.fixture
+def settings() -> Settings:
+    """Return settings by which any free port is listened on."""
+    return Settings(admin_key=ADMIN_KEY, port=0)
 
 
 @pytest.fixture
