@@ -30,6 +30,8 @@ CHANGES_SESSION = re.compile(
 NOW = datetime(2026, 11, 23, 10, 0, tzinfo=SHANGHAI)
 TODAY = NOW.date()
 CASES = 20_000
+HANDFULS = {"rulebook_version", "schema_migration"}
+"""Tables of a handful of rows, read once: whether by their key, the planner may choose."""
 
 FILL = f"""
 INSERT INTO case_event (case_id, source, id, event_type, time, data, digest, received_at)
@@ -154,8 +156,8 @@ async def test_lock_cases_uses_the_key(filled: Connection) -> None:
     """The rows of a batch's cases are found by the primary key."""
     told = await plan(filled, "lock_cases", [f"case-{n}" for n in range(50)])
 
-    assert {"rebate_case_pkey"} == indexes(told)
-    assert {"rulebook_version", "schema_migration"} == scanned(told)  # a handful of rows, once
+    assert {"rebate_case_pkey"} == indexes(told) - {f"{table}_pkey" for table in HANDFULS}
+    assert scanned(told) <= HANDFULS
 
 
 def listing(**wanted: object) -> list[Any]:
