@@ -12,9 +12,8 @@ from datetime import date
 from aiohttp.test_utils import TestClient, TestServer
 
 from benchmarks.ground import BEARER, KEY, execute, fresh_database, own_postgres
-from rebate_monitor.api.app import build_app
 from rebate_monitor.log import configure_logging
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 
@@ -51,7 +50,7 @@ async def run() -> None:
 async def _measure(database: Database) -> None:
     service = compose(Settings(admin_key=KEY), database)
     path = f"/v1/performance?from={FIRST}&to={LAST}&by=month"
-    async with TestClient(TestServer(build_app(service)), headers=BEARER) as client:
+    async with TestClient(TestServer(application(service)), headers=BEARER) as client:
 
         async def ours() -> None:
             async with client.get(path) as response:

@@ -56,10 +56,10 @@ async def fill(service: Service, size: int) -> None:
         await service.writer.take(chunk, sender=Sender("benchmark"), now=until, is_import=True)
         told, number = told + len(chunk), number + 1
         if number % COMPACT_EVERY == 0:
-            await compact(service.database, service.today())
+            await compact(service.database, service.now())
     seconds = time.perf_counter() - started
     print(f"  filled with {told:,} events at {told / seconds:,.0f} a second", file=sys.stderr)
-    await compact(service.database, service.today())
+    await compact(service.database, service.now())
     await execute(service.database, KEEP)
 
 
@@ -70,7 +70,7 @@ async def multiply(service: Service, stored: int, times: int) -> None:
         copy = COPY.format(table=table, columns=columns)
         await execute(service.database, copy, stored, times - 1)
     await execute(service.database, COUNT_COPIES, times - stored)
-    await compact(service.database, service.today())
+    await compact(service.database, service.now())
 
 
 async def settle(service: Service) -> int:

@@ -28,6 +28,7 @@ from rebate_monitor.api.protocol import Runner
 from rebate_monitor.api.recorder import Recorder
 from rebate_monitor.api.service import Service
 from rebate_monitor.api.throttle import Throttle
+from rebate_monitor.board.routes import add_board
 from rebate_monitor.calendar_sources import work_calendar
 from rebate_monitor.domain.policy import OverlappingPoliciesError
 from rebate_monitor.domain.rulebook import Rulebook
@@ -169,10 +170,17 @@ def compose(
     )
 
 
+def application(service: Service) -> web.Application:
+    """Build the application: the API and the pages."""
+    app = build_app(service)
+    add_board(app)
+    return app
+
+
 @asynccontextmanager
 async def listening(service: Service) -> AsyncIterator[int]:
     """Listen for requests and yield the port; at the end answer what has begun, then close."""
-    app = build_app(service)
+    app = application(service)
     runner = Runner(
         app,
         access_log=None,
@@ -264,7 +272,7 @@ def compacting(service: Service, stop: asyncio.Event) -> Loop:
     """Return the loop that keeps the tallies compact."""
     return every(
         COMPACT_EVERY_SECONDS,
-        lambda: compact(service.database, service.today()),
+        lambda: compact(service.database, service.now()),
         "compaction",
         stop,
     )

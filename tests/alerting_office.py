@@ -12,10 +12,9 @@ from cloud_events import BATCH, Json
 from conftest import ADMIN_KEY, Client, FixedClock
 from rebate_monitor.alerting.channels.http import open_session
 from rebate_monitor.alerting.notifier import Notifier
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.outbox import channel_outlook
@@ -83,7 +82,7 @@ async def open_office(
     """Open a replica under a configuration file; its channels are known from now on."""
     service = compose(Settings(admin_key=ADMIN_KEY, config=config), database, clock)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    server = TestServer(build_app(service))
+    server = TestServer(application(service))
     client = await stack.enter_async_context(TestClient(server, headers=headers))
     session = await stack.enter_async_context(open_session())
     alerting = service.alerting

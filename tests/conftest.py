@@ -16,11 +16,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.upgrade import upgrade
@@ -165,14 +164,14 @@ Client = TestClient[web.Request, web.Application]  # the short name that tests a
 async def client(service: Service) -> AsyncIterator[Client]:
     """Return an HTTP client of the real application, with a key for everything."""
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    async with TestClient(TestServer(build_app(service)), headers=headers) as opened:
+    async with TestClient(TestServer(application(service)), headers=headers) as opened:
         yield opened
 
 
 @pytest.fixture
 async def stranger(service: Service) -> AsyncIterator[Client]:
     """Return an HTTP client without a key."""
-    async with TestClient(TestServer(build_app(service))) as opened:
+    async with TestClient(TestServer(application(service))) as opened:
         yield opened
 
 

@@ -8,9 +8,11 @@ from aiohttp import web
 
 from rebate_monitor.api.problems import ForbiddenProblem, ThrottledProblem, UnauthorizedProblem
 from rebate_monitor.api.service import SERVICE, Service
+from rebate_monitor.api.session import secret_of
 from rebate_monitor.proxy import Person
 from rebate_monitor.storage.audit import Through
 from rebate_monitor.storage.keys import Principal, Scope, key_digest
+from rebate_monitor.storage.sessions import key_of_session
 
 ADMIN = Principal(name="REBATE_ADMIN_KEY", scopes=frozenset(Scope))
 ANONYMOUS = Principal(
@@ -70,11 +72,13 @@ async def _principal(request: web.Request, scope: Scope) -> Principal:
     key = _told_key(request)
     if key is None and (person := _person(request, service)):
         return person.principal(scope)
+    if key is None and (signed_in := await _signed_in(request, service)):
+        return signed_in
     if key is None and service.settings.anonymous_read and "Authorization" not in request.headers:
         return ANONYMOUS
     if key is None:
         raise UnauthorizedProblem(NO_KEY, is_browser=is_browser)
-    principal = await _owner(request, service, key)
+    principal = await owner_of_key(request, key)
     if principal is None:
         said = "this key is not known here, was revoked, or has expired"
         raise UnauthorizedProblem(said, is_browser=is_browser)
@@ -104,11 +108,7 @@ def _password(credentials: str) -> str | None:
 
 
 def _person(request: web.Request, service: Service) -> Person | None:
-    """Return whom a proxy has let in.
-
-    A browser sends what a proxy knows people by with a form on somebody else's page, too: so what
-    changes anything is taken only from the service's own pages.
-    """
+    """Return whom a proxy has let in."""
     person = service.proxy.person(request.remote or "", request.headers)
     if person is None:
         return None
@@ -116,9 +116,30 @@ def _person(request: web.Request, service: Service) -> Person | None:
         raise ForbiddenProblem(SAID_TWICE)
     if not person.grants:
         raise ForbiddenProblem(NOTHING_GRANTED)
+    refuse_from_elsewhere(request)
+    return person
+
+
+async def _signed_in(request: web.Request, service: Service) -> Principal | None:
+    """Return whose key a browser has signed in with, as long as the key counts."""
+    secret = None if "Authorization" in request.headers else secret_of(request)
+    if secret is None:
+        return None
+    async with service.database.connection() as connection:
+        digest = await key_of_session(connection, secret, service.now())
+    owner = await _owner_of(service, digest) if digest is not None else None
+    if owner is not None:
+        refuse_from_elsewhere(request)
+    return owner
+
+
+def refuse_from_elsewhere(request: web.Request) -> None:
+    """Refuse to change anything because of another site's page; raise ForbiddenProblem.
+
+    A browser sends the cookie of a session, and what a proxy knows people by, with every form.
+    """
     if request.method not in SAFE_METHODS and _is_from_elsewhere(request):
         raise ForbiddenProblem("this comes from another site's page; nothing was changed")
-    return person
 
 
 def _is_from_elsewhere(request: web.Request) -> bool:
@@ -128,12 +149,13 @@ def _is_from_elsewhere(request: web.Request) -> bool:
     return origin is not None and urlsplit(origin).netloc != request.host
 
 
-async def _owner(request: web.Request, service: Service, key: str) -> Principal | None:
+async def owner_of_key(request: web.Request, key: str) -> Principal | None:
     """Return whom a key belongs to; raise ThrottledProblem where too many wrong ones came."""
+    service = request.app[SERVICE]
     throttle, digest, address = service.throttle, key_digest(key), client_address(request)
     if seconds := throttle.seconds_to_wait(address, digest):
         raise ThrottledProblem(seconds)
-    owner = await _known(service, key)
+    owner = await _owner_of(service, digest)
     if owner is None:
         throttle.note_wrong(address, digest)
     else:
@@ -141,9 +163,8 @@ async def _owner(request: web.Request, service: Service, key: str) -> Principal 
     return owner
 
 
-async def _known(service: Service, key: str) -> Principal | None:
+async def _owner_of(service: Service, digest: bytes) -> Principal | None:
     admin_key = service.settings.admin_key
-    told = key.encode("utf-8", "surrogatepass")
-    if admin_key and hmac.compare_digest(told, admin_key.encode()):
+    if admin_key and hmac.compare_digest(digest, key_digest(admin_key)):
         return ADMIN
-    return await service.keyring.owner(key)
+    return await service.keyring.owner_of(digest)

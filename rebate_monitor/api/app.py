@@ -83,7 +83,6 @@ def build_app(service: Service) -> web.Application:
     app.router.add_get("/readyz", operations.get_readiness)
     app.router.add_get("/metrics", operations.get_metrics)
     app.router.add_get("/openapi.json", operations.get_openapi)
-    app.router.add_get("/", operations.get_index)
     return app
 
 

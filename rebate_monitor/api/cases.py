@@ -53,6 +53,7 @@ from rebate_monitor.storage.listing import CaseFilter, Place, list_case_ids
 from rebate_monitor.storage.rulebooks import known_rules
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+FILTERS = ("status", "verdict", "category", "city", "office", "due_from", "due_before")
 NOTHING_RECEIVED = "no event of this case has been received"
 
 
@@ -177,17 +178,22 @@ async def list_cases(request: web.Request) -> web.Response:
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(
         request,
-        ["status", "verdict", "category", "city", "office", "due_before", "limit", "cursor"],
+        [*FILTERS, "limit", "cursor"],
     )
-    service = request.app[SERVICE]
+    view = await asked_cases(request, principal)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def asked_cases(request: web.Request, principal: Principal) -> CasesView:
+    """Read the page of cases that the parameters ask for, and record who has."""
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     after = parameter(request, "cursor", _place)
     sensitive = principal.may(Scope.SENSITIVE_READ)
     wanted = _filter(request, principal.bounds)
-    view = await _page(service, wanted, after, limit, sensitive=sensitive)
+    view = await _page(request.app[SERVICE], wanted, after, limit, sensitive=sensitive)
     listed = f"{len(view.cases)} cases"
     await record(request, principal, Action.CASES_LISTED, request.query_string, listed)
-    return web.Response(body=encode(view), content_type="application/json")
+    return view
 
 
 def _filter(request: web.Request, bounds: Bounds) -> CaseFilter:
@@ -197,6 +203,7 @@ def _filter(request: web.Request, bounds: Bounds) -> CaseFilter:
         category=parameter(request, "category", one_of(*Category, UNKNOWN_CATEGORY)),
         city=parameter(request, "city", a_city),
         office=parameter(request, "office", an_office),
+        due_from=parameter(request, "due_from", a_date),
         due_before=parameter(request, "due_before", a_date),
         bounds=bounds,
     )

@@ -186,7 +186,7 @@ def _view(
         period=_period_view(asked.periods),
         by=asked.by,
         min_cases=asked.min_cases,
-        groups=[_group_view(places, asked.by, group) for group in told.groups],
+        groups=[evaluated_group_view(places, asked.by, group) for group in told.groups],
         open_ageing=[_open_age_view(part) for part in told.open_ageing],
         distribution=[StoppedAfterView(**asdict(part)) for part in told.distribution],
         data_quality=[QualityView(**part._asdict()) for part in told.data_quality],
@@ -208,7 +208,8 @@ def _days_view(days: Days) -> DaysView:
     return DaysView(from_=days.first, to=days.last)
 
 
-def _group_view(places: Places, by: str, told: GroupEvaluation) -> EvaluatedGroupView:
+def evaluated_group_view(places: Places, by: str, told: GroupEvaluation) -> EvaluatedGroupView:
+    """Lay one group and scope out."""
     return EvaluatedGroupView(
         group=told.group,
         name_zh=group_name(places, by, told.group, Language.ZH),

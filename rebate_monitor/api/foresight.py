@@ -148,18 +148,18 @@ class ForesightView(msgspec.Struct, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
-    """Whose foresight is asked for."""
+class Asked:
+    """Whose foresight is asked for; all cases' unless told."""
 
-    city: str | None
-    category: str | None
+    city: str | None = None
+    category: str | None = None
 
 
 async def get_foresight(request: web.Request) -> web.Response:
     """Answer what is ahead as of now, of all cases or of a city or category."""
     await require(request, KeyScope.CASES_READ)
     allow_only(request, ["city", "category"])
-    asked = _Asked(
+    asked = Asked(
         city=parameter(request, "city", a_city),
         category=parameter(request, "category", one_of(*Category, UNKNOWN_CATEGORY)),
     )
@@ -168,11 +168,12 @@ async def get_foresight(request: web.Request) -> web.Response:
         rules = await service.rules.in_force(connection)
         month = Month(today=service.today(), calendar=rules.rulebook.calendar)
         known = await read_known(connection, month, rules, asked.city, asked.category)
-    view = await asyncio.to_thread(_view, asked, known, month, rules.rulebook.policies)
+    view = await asyncio.to_thread(foresight_view, asked, known, month, rules.rulebook.policies)
     return web.Response(body=encode(view), content_type="application/json")
 
 
-def _view(asked: _Asked, known: Known, month: Month, policies: PolicyBook) -> ForesightView:
+def foresight_view(asked: Asked, known: Known, month: Month, policies: PolicyBook) -> ForesightView:
+    """Lay out what is ahead."""
     return ForesightView(
         today=month.today,
         city=asked.city,

@@ -6,7 +6,6 @@ SECURITY_HEADERS = {
     "Server": "rebate_monitor",  # aiohttp tells its version and Python's
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
     "X-Frame-Options": "DENY",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
@@ -17,6 +16,7 @@ NOTHING_FROM_ELSEWHERE = "default-src 'none'; style-src 'unsafe-inline'; frame-a
 def add_headers(response: web.StreamResponse, *, is_secure: bool) -> None:
     """Add them to an answer, over TLS also the one that makes browsers stay with it."""
     response.headers.update(SECURITY_HEADERS)
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Content-Security-Policy", NOTHING_FROM_ELSEWHERE)
     if is_secure:
         response.headers["Strict-Transport-Security"] = STAY_WITH_TLS

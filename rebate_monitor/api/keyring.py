@@ -11,7 +11,7 @@ from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.gathering import Gathering
 from rebate_monitor.places import Places
 from rebate_monitor.storage.database import Database
-from rebate_monitor.storage.keys import Principal, find_keys, key_digest
+from rebate_monitor.storage.keys import Principal, find_keys
 
 MOST_AT_ONCE = 500
 
@@ -24,12 +24,12 @@ class Keyring:
         self._widened: dict[Bounds, Bounds] = {}
         self._lookups = Gathering[bytes, Principal | None](self._find, MOST_AT_ONCE)
 
-    async def owner(self, key: str) -> Principal | None:
-        """Return whom a key belongs to, None for an unknown or revoked one.
+    async def owner_of(self, digest: bytes) -> Principal | None:
+        """Return whom a key belongs to by its digest, None for an unknown or revoked one.
 
         Raises DatabaseAwayError.
         """
-        return await self._lookups.ask(key_digest(key))
+        return await self._lookups.ask(digest)
 
     async def _find(self, digests: Sequence[bytes]) -> list[Principal | None]:
         async with self._database.connection() as connection:

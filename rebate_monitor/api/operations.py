@@ -1,4 +1,4 @@
-"""/healthz, /readyz, /metrics, /openapi.json and the index page."""
+"""/healthz, /readyz, /metrics and /openapi.json."""
 
 import msgspec
 from aiohttp import web
@@ -12,27 +12,6 @@ from rebate_monitor.storage.figures import read_snapshot
 from rebate_monitor.storage.migrations import MigrationError, missing_migrations
 
 OK = "ok"
-INDEX = """<!doctype html>
-<html lang="zh"><meta charset="utf-8"><title>rebate_monitor</title>
-<meta name="viewport" content="width=device-width">
-<style>body{font:16px/1.6 system-ui,"Noto Sans CJK SC",sans-serif;max-width:42rem;margin:3rem auto;
-padding:0 1rem}code{background:#8882;padding:.1em .3em;border-radius:.2em}</style>
-<h1>rebate_monitor 出口退税时限监测</h1>
-<p>服务正在运行。The service is running.</p>
-<ul>
-<li><a href="/metrics">/metrics</a> 指标 figures for Prometheus, no key needed</li>
-<li><a href="/readyz">/readyz</a> 就绪 readiness, <a href="/healthz">/healthz</a> 存活 health</li>
-<li><a href="/openapi.json">/openapi.json</a> 接口 the API: <code>POST /v1/events</code>,
-<code>GET /v1/cases</code>, <code>GET /v1/alerts</code>, <code>GET /v1/supervision</code>,
-<code>GET /v1/performance</code>, <code>GET /v1/calendar</code></li>
-</ul>
-</html>
-"""
-
-
-async def get_index(_request: web.Request) -> web.Response:
-    """Answer where to find what."""
-    return web.Response(text=INDEX, content_type="text/html")
 
 
 async def get_health(_request: web.Request) -> web.Response:

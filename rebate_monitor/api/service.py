@@ -24,7 +24,10 @@ from rebate_monitor.tls import Certificate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """The service's parts; `now` is its only clock and carries an offset."""
+    """The service's parts; `now` is its only clock and carries an offset.
+
+    `shown_key` is a key that pages show to whoever looks: the demo's, on this machine only.
+    """
 
     settings: Settings
     database: Database
@@ -40,6 +43,7 @@ class Service:
     alerting: Alerting
     now: Callable[[], datetime]
     certificate: Certificate | None = None
+    shown_key: str | None = None
 
     def today(self) -> date:
         """Return today's date in Asia/Shanghai."""

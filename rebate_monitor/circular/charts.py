@@ -5,7 +5,7 @@ from typing import assert_never
 
 from markupsafe import Markup
 
-from rebate_monitor.circular import svg
+from rebate_monitor import svg
 from rebate_monitor.circular.document import Chart, ChartKind, Row, Series, Table
 from rebate_monitor.circular.wording import Wording
 

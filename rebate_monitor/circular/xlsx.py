@@ -25,10 +25,10 @@ from rebate_monitor.circular.document import (
     Tone,
 )
 from rebate_monitor.circular.sections import Section
-from rebate_monitor.circular.svg import text_width
 from rebate_monitor.circular.wording import Wording
 from rebate_monitor.circular.xlsx_charts import FONT, Charts
 from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.svg import text_width
 
 A4 = 9
 RED, GRAY, FAINT = "#B3261E", "#5B6675", "#F3F5F8"

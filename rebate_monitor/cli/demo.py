@@ -135,7 +135,8 @@ async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
     await _empty(server.dsn)
     async with open_database(server.dsn) as database:
         await upgrade(database)
-        service = compose(settings, database, alerts=_nobody_told(settings))
+        composed = compose(settings, database, alerts=_nobody_told(settings))
+        service = replace(composed, shown_key=settings.admin_key)
 
         def beside(port: int) -> Iterable[Loop]:
             watch = watching(server.embedded, database, stop)

@@ -8,7 +8,7 @@ that were withdrawn and filed again, and facts that contradict each other.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from rebate_monitor.domain.event import CaseEvent
 from rebate_monitor.domain.performance import (
     Distributions,
     Grouped,
+    Key,
     LeftOut,
     Mean,
     Performance,
@@ -76,6 +77,20 @@ class Evaluated:
         """Return every group that has a case, in order."""
         refiled = {group for group, _ in self.refiled if group is not None}
         return groups_of(self.this.groups() | refiled, self.by, self.periods.this)
+
+    def together(self) -> "Evaluated":
+        """Return all groups as one, as if nothing had been grouped."""
+        refiled: Counter[Key] = Counter()
+        for (_, category_1_2), cases in self.refiled.items():
+            refiled[None, category_1_2] += cases
+        return replace(
+            self,
+            by="none",
+            this=self.this.together(),
+            previous=self.previous.together(),
+            year_ago=self.year_ago.together(),
+            refiled=refiled,
+        )
 
 
 def groups_of(found: Iterable[str], by: str, days: Days) -> Sequence[str | None]:

@@ -145,6 +145,18 @@ class Distributions:
             left_out=_sum_each(self.left_out, other.left_out),
         )
 
+    def together(self) -> "Distributions":
+        """Return all groups as the one that has no name."""
+        left_out: dict[Key, LeftOut] = {}
+        for (_, category_1_2), told in self.left_out.items():
+            key = (None, category_1_2)
+            left_out[key] = left_out.get(key, LeftOut()).plus(told)
+        return Distributions(
+            stopped=_ungrouped(self.stopped),
+            still_open=_ungrouped(self.still_open),
+            left_out=left_out,
+        )
+
     def _stopped_of(self, group: str | None, scope: Scope) -> list[Stopped]:
         return [part for key in keys_of(group, scope) for part in self.stopped.get(key, ())]
 
@@ -152,6 +164,13 @@ class Distributions:
 def keys_of(group: str | None, scope: Scope) -> list[Key]:
     """Return the keys of one group that a scope covers."""
     return [(group, True), (group, False)] if scope is Scope.ALL else [(group, True)]
+
+
+def _ungrouped(grouped: Grouped[Sequence[Part]]) -> dict[Key, list[Part]]:
+    parts: dict[Key, list[Part]] = {}
+    for (_, category_1_2), told in grouped.items():
+        parts.setdefault((None, category_1_2), []).extend(told)
+    return parts
 
 
 def _together(

@@ -40,6 +40,7 @@ class Action(StrEnum):
     POLICY_APPLIED = "policy.applied"
     POLICY_RETIRED = "policy.retired"
     POLICY_WITHDRAWN = "policy.withdrawn"
+    SESSION_OPENED = "session.opened"
     QUARANTINE_READ = "quarantine.read"
     QUARANTINE_REPLAYED = "quarantine.replayed"
     QUARANTINE_DROPPED = "quarantine.dropped"

@@ -22,6 +22,7 @@ class CaseFilter:
     category: str | None = None
     city: str | None = None
     office: str | None = None
+    due_from: date | None = None
     due_before: date | None = None
     bounds: Bounds = UNBOUND
 
@@ -55,6 +56,7 @@ async def list_case_ids(
         after.case_id if after else None,
         limit,
         wanted.bounds.patterns,
+        wanted.due_from,
     )
     return [
         Place(urgent_at=row["urgent_at"], case_id=row["case_id"], rules=row["rules"])

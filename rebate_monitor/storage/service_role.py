@@ -30,6 +30,7 @@ PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     "month_foreseen": CHANGED,
     "alerting_state": ONE_ROW,
     "lookup_state": ONE_ROW,
+    "ingest_state": ONE_ROW,
     # What is compacted, sent, replayed or written anew.
     "tally": KEPT_SMALL,
     "quarantine": KEPT_SMALL,
@@ -38,6 +39,7 @@ PRIVILEGES: Mapping[str, tuple[str, ...]] = {
     "recompute_course": REPLACED,
     "rule_day": REPLACED,
     "place": ("INSERT", "DELETE"),
+    "browser_session": REPLACED,
     # Keys are made, months closed, identities erased and migrations applied by the owner.
     "api_key": READ,
     "frozen_month": READ,

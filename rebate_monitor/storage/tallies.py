@@ -1,12 +1,13 @@
 """The running tallies: appended to by every writer, compacted in the background, read as a sum."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from asyncpg import Record
 
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.domain.tally import Cell, Deltas, Figure, Measures
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.statements import statement
@@ -16,6 +17,7 @@ ONLY_ONE_COMPACTION = statement("only_one_compaction")
 AGE_OPEN_CELLS = statement("age_open_cells")
 COMPACT_DELTAS = statement("compact_deltas")
 DROP_EMPTY_CELLS = statement("drop_empty_cells")
+HEARD_AT = statement("heard_at")
 
 FIGURES: dict[str, Figure] = {figure.value: figure for figure in Figure}
 ALERT_KINDS: dict[str | None, AlertKind | None] = {None: None, **{k.value: k for k in AlertKind}}
@@ -36,15 +38,24 @@ async def add_deltas(connection: Connection, deltas: Deltas) -> None:
     await connection.execute(ADD_DELTAS, *cells, *measures)
 
 
-async def compact(database: Database, today: date) -> bool:
-    """Move the deltas into the tally; return False when another replica is at it."""
+async def compact(database: Database, now: datetime) -> bool:
+    """Move the deltas into the tally; return False when another replica is at it.
+
+    What it finds is what was heard since the last time: so it notes when events last came.
+    """
     async with database.transaction() as connection:
         if not await connection.fetchval(ONLY_ONE_COMPACTION):
             return False
-        await connection.execute(AGE_OPEN_CELLS, today - SETTLE_AFTER, AGED_ON)
-        await connection.execute(COMPACT_DELTAS)
+        await connection.execute(AGE_OPEN_CELLS, local_date(now) - SETTLE_AFTER, AGED_ON)
+        await connection.execute(COMPACT_DELTAS, now)
         await connection.execute(DROP_EMPTY_CELLS)
     return True
+
+
+async def heard_at(connection: Connection) -> datetime | None:
+    """Return when events were last accepted, None where none ever was."""
+    heard: datetime | None = await connection.fetchval(HEARD_AT)
+    return heard
 
 
 def read_cells(rows: Iterable[Record]) -> Deltas:

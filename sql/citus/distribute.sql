@@ -21,4 +21,4 @@ SELECT create_reference_table('recompute_course');
 
 -- All else stays on the coordinator alone: sums (tally, tally_delta, month_foreseen, frozen_month),
 -- messages (outbox, channel_state, alerting_state), and what is kept beside cases (quarantine,
--- api_key, audit_record).
+-- api_key, browser_session, audit_record, ingest_state).

@@ -76,7 +76,8 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bool[], $5::bool[], $6::text
 WHERE stored.case_id = new.case_id
 
 -- name: list_cases
--- $1 now, then one optional filter each, the keyset, the page size, the offices of a bound key. Verdicts are those of
+-- $1 now, then one optional filter each, the keyset, the page size, the offices of a bound key, and one
+-- filter more. Verdicts are those of
 -- DESIGN 3.5: settled, or decided by the instants of the row.
 SELECT case_id, urgent_at::text AS urgent_at, rules
 FROM rebate_case
@@ -91,6 +92,7 @@ WHERE ($2::text IS NULL OR status = $2)
   AND ($7::date IS NULL OR due_date < $7)
   AND ($8::text IS NULL OR (urgent_at, case_id) > (($8::text)::timestamptz, $9::text))
   AND ($11::text[] IS NULL OR office LIKE ANY ($11))
+  AND ($12::date IS NULL OR due_date >= $12)
 ORDER BY rebate_case.urgent_at, case_id
 LIMIT $10
 

@@ -44,3 +44,16 @@ WHERE anomalies <> '{}'
   AND accepted_at >= ($1::date)::timestamp AT TIME ZONE 'Asia/Shanghai'
   AND accepted_at < ($2::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
 GROUP BY 1
+
+-- name: stopped_by_city_and_month
+-- Normal cases stopped from $1 to $2 (both included). The name of a month is made of the grouped rows.
+SELECT city, date_trunc('month', stopped_on::timestamp)::date AS month, category_1_2,
+       sum(cases)::bigint AS cases, sum(workdays)::bigint AS workdays
+FROM (
+    SELECT city, stopped_on, coalesce(category IN ('I', 'II'), false) AS category_1_2,
+           count(*) AS cases, sum(counted_workdays) AS workdays
+    FROM rebate_case
+    WHERE status = 'stopped' AND normal AND stopped_on BETWEEN $1::date AND $2::date
+    GROUP BY 1, 2, 3
+) AS by_day
+GROUP BY 1, 2, 3

@@ -30,7 +30,12 @@ SELECT figure, event_type, outcome, category, city, verdict,
 FROM aged
 
 -- name: compact_deltas
-WITH fresh AS (DELETE FROM tally_delta RETURNING *)
+-- That there was an accepted event among them is noted as of $1.
+WITH fresh AS (DELETE FROM tally_delta RETURNING *),
+heard AS (
+    UPDATE ingest_state SET heard_at = greatest(heard_at, $1::timestamptz)
+    WHERE EXISTS (SELECT FROM fresh WHERE figure = 'events' AND outcome = 'accepted')
+)
 INSERT INTO tally AS kept
     (figure, event_type, outcome, category, city, verdict, at_risk_on, due_on, breach_on,
      stopped_on, workdays, alert_kind, rules, cases, workdays_sum, judged, in_time,
@@ -48,6 +53,9 @@ DO UPDATE SET cases = kept.cases + excluded.cases,
               judged = kept.judged + excluded.judged,
               in_time = kept.in_time + excluded.in_time,
               same_day = kept.same_day + excluded.same_day
+
+-- name: heard_at
+SELECT heard_at FROM ingest_state
 
 -- name: drop_empty_cells
 DELETE FROM tally WHERE cases = 0 AND workdays_sum = 0 AND judged = 0 AND in_time = 0 AND same_day = 0

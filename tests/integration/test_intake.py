@@ -10,7 +10,6 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from cloud_events import BATCH, ONE, STREAM, Json, accepted, event, ndjson
 from conftest import ADMIN_KEY, Client, FixedClock
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest import intake
@@ -19,6 +18,7 @@ from rebate_monitor.ingest.incoming import Incoming, Sender
 from rebate_monitor.ingest.intake import Intake, QueueFullError
 from rebate_monitor.ingest.wire import decode_event
 from rebate_monitor.ingest.writer import Part, Writer
+from rebate_monitor.server import application
 from rebate_monitor.storage.database import Connection, Database
 from rebate_monitor.storage.recount import compare_tallies
 
@@ -110,7 +110,7 @@ async def test_single_posts_share_commits(
     monkeypatch.setattr(Writer, "commit", counting)
     gathered = replace(service, intake=Intake(service.writer))
     headers = {"Authorization": f"Bearer {ADMIN_KEY}", **ONE}
-    async with TestClient(TestServer(build_app(gathered)), headers=headers) as posting:
+    async with TestClient(TestServer(application(gathered)), headers=headers) as posting:
 
         async def post(number: int) -> int:
             async with posting.post("/v1/events", json=told(number)) as response:

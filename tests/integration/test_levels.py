@@ -20,11 +20,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from cloud_events import BATCH, ONE, accepted
 from conftest import ADMIN_KEY, FixedClock, Servers, execute, with_database
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI, local_date
 from rebate_monitor.ingest.recompute import Recomputer, count_stale
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.migrations import migrate, packaged_migrations
@@ -99,7 +98,7 @@ async def tell(service: Service) -> None:
     events = [json.loads(line) for line in TOLD]
     headers = {"Authorization": f"Bearer {ADMIN_KEY}", **BATCH}
     async with (
-        TestClient(TestServer(build_app(service))) as client,
+        TestClient(TestServer(application(service))) as client,
         client.post("/v1/events", data=json.dumps(events), headers=headers) as response,
     ):
         assert response.status in {200, 207}, await response.text()

@@ -31,6 +31,8 @@ TABLES = {"api_key", "case_event", "quarantine", "rebate_case", "schema_migratio
     "channel_state",
     "outbox",
     "lookup_state",
+    "browser_session",
+    "ingest_state",
     "month_foreseen",
     "place",
     "recompute",

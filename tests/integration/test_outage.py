@@ -16,9 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_events import BATCH, ONE, STREAM, STRICT, Json, accepted, binary_headers, event, ndjson
 from conftest import ADMIN_KEY, Client, FixedClock, Servers, with_database
-from rebate_monitor.api.app import build_app
 from rebate_monitor.embedded_postgres import EmbeddedPostgres
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import open_database
 from rebate_monitor.storage.migrations import Migration, migrate, packaged_migrations
@@ -51,7 +50,7 @@ async def serving(dsn: str) -> AsyncIterator[Client]:
     async with open_database(dsn) as database:
         service = compose(Settings(admin_key=ADMIN_KEY), database, FixedClock())
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        async with TestClient(TestServer(build_app(service)), headers=headers) as opened:
+        async with TestClient(TestServer(application(service)), headers=headers) as opened:
             yield opened
 
 

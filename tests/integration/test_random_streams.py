@@ -76,12 +76,12 @@ async def test_tallies_equal_a_recount_after_any_stream(
     await post_batches(client, events[:half], rng)
     await asyncio.gather(
         post_batches(client, events[half:], rng),
-        *(compact(database, service.today()) for _ in range(5)),
+        *(compact(database, service.now()) for _ in range(5)),
         recompute_all(service),
     )
 
     assert await compare_tallies(database, local_date(clock())) == []
-    while not await compact(database, service.today()):
+    while not await compact(database, service.now()):
         pass
     assert await compare_tallies(database, local_date(clock())) == []
 

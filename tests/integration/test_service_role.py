@@ -72,7 +72,7 @@ async def test_the_service_does_its_work(
     await service.rules.bring(service.database, clock)
     posted = await client.post("/v1/events", json=told, headers=BATCH)
     await service.alerting.sweeper.sweep()
-    await compact(service.database, service.today())
+    await compact(service.database, service.now())
     days = [{"name": "休", "date": "2026-11-05", "isOffDay": True}]
     notice = {"year": 2026, "papers": ["https://www.gov.cn/"], "days": days}
     put = await client.put("/v1/calendar/2026?force=true", json=notice)

@@ -14,10 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from cloud_events import BATCH, Json, accepted, event
 from conftest import ADMIN_KEY, Client, FixedClock, Servers, execute, with_database
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.ingest.recompute import Recomputer, count_stale
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Connection, Database, open_database
 from rebate_monitor.storage.migrations import migrate, packaged_migrations
@@ -112,7 +111,7 @@ async def settled(service: Service, clock: FixedClock) -> None:
     recomputer = Recomputer(database=service.database, rules=service.rules, clock=clock)
     await recomputer.work()
     await service.alerting.sweeper.sweep()
-    await compact(service.database, service.today())
+    await compact(service.database, service.now())
 
 
 async def answers(client: Client) -> dict[str, Json]:
@@ -136,7 +135,7 @@ async def test_from_every_version(
     upgraded = compose(Settings(admin_key=ADMIN_KEY), old, clock)
     await settled(upgraded, clock)
     headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-    async with TestClient(TestServer(build_app(upgraded)), headers=headers) as other:
+    async with TestClient(TestServer(application(upgraded)), headers=headers) as other:
         told, expected = await answers(other), await answers(client)
         again = await other.post("/v1/events", json=EVENTS, headers=BATCH)
         repeated = await again.json()

@@ -27,10 +27,9 @@ from hypothesis.stateful import (
 from cloud_events import BATCH, ONE, SOURCE, Json
 from conftest import ADMIN_KEY, TEMPLATE, Client, FixedClock, Servers, execute, with_database
 from plain_province import Province
-from rebate_monitor.api.app import build_app
 from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.ingest.recompute import Recomputer
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.recount import compare_tallies
@@ -213,7 +212,7 @@ class Model(RuleBasedStateMachine):
         self.service = compose(Settings(admin_key=ADMIN_KEY), self.database, self.clock)
         await self.service.rules.bring(self.database, self.clock)
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
-        self.client: Client = TestClient(TestServer(build_app(self.service)), headers=headers)
+        self.client: Client = TestClient(TestServer(application(self.service)), headers=headers)
         await self.client.start_server()
 
     async def close(self) -> None:

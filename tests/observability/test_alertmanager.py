@@ -28,9 +28,9 @@ from observability_servers import (
     prometheus,
     query,
 )
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
+from rebate_monitor.server import application
 
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", **BATCH}
 CHANGSHA, ZHUZHOU = "430100", "430200"
@@ -90,7 +90,7 @@ async def test_a_late_case_is_told_also_after_a_crash_of_alertmanager_and_until_
     """An overdue case reaches the receiver; after SIGKILL it does again; its end is told, too."""
     async with (
         gateway() as (receiver, address),
-        TestServer(build_app(service)) as server,
+        TestServer(application(service)) as server,
         aiohttp.ClientSession() as session,
     ):
         manager = Alertmanager(tmp_path, hasty_alertmanager_config(tmp_path, address))

@@ -12,13 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from cloud_events import BATCH, Json, accepted, event
 from conftest import Client, FixedClock
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.foresight import WORKDAYS_AHEAD, Assumption
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.policy import Scope
 from rebate_monitor.places import HUNAN
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.foresight import look_ahead
@@ -95,7 +94,7 @@ async def test_due_cases_are_those_of_the_api(
             expected[service.places.city_label(group["city"]), str(n)] += cases
 
     before = await values(client, DUE, "city", "workdays_ahead")
-    assert await compact(database, service.today())
+    assert await compact(database, service.now())
     after = await values(client, DUE, "city", "workdays_ahead")
 
     assert before == after
@@ -171,7 +170,7 @@ async def test_replicas_agree(
     other = compose(settings, database, clock)
     await tell(client, PROVINCE)
     await look(other)
-    async with TestClient(TestServer(build_app(other))) as second:
+    async with TestClient(TestServer(application(other))) as second:
         for name, labels in ((MEAN, ("scope", "assumption")), (FORESEEN_AT, ())):
             told = await values(client, name, *labels)
             assert told == await values(second, name, *labels)

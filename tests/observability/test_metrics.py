@@ -14,11 +14,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from cloud_events import BATCH, ONE, Json, accepted, event
 from conftest import Client, FixedClock
 from observability_servers import check_with_promtool
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.places import HUNAN
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database, open_database
 from rebate_monitor.storage.foresight import look_ahead
@@ -462,7 +461,7 @@ async def test_two_replicas_show_the_same(
     """Figures come from the database, whichever replica took the events."""
     other = compose(settings, database, clock)
     headers = dict(client.session.headers)
-    async with TestClient(TestServer(build_app(other)), headers=headers) as second:
+    async with TestClient(TestServer(application(other)), headers=headers) as second:
         await tell(client, PROVINCE[::2])
         await tell(second, PROVINCE[1::2])
 
@@ -479,7 +478,7 @@ async def test_a_restart_shows_the_same(
     async with open_database(dsn) as database:
         again = compose(settings, database, clock)
         headers = dict(client.session.headers)
-        async with TestClient(TestServer(build_app(again)), headers=headers) as restarted:
+        async with TestClient(TestServer(application(again)), headers=headers) as restarted:
             assert before == await figures(restarted)
 
 
@@ -507,10 +506,10 @@ async def test_compaction_changes_nothing(
         await connection.execute("TRUNCATE case_event, rebate_case, tally, tally_delta")
 
     await tell(client, PROVINCE[:half])
-    assert await compact(database, service.today())
+    assert await compact(database, service.now())
     await tell(client, PROVINCE[half:])
     before = await figures(client)
-    assert await compact(database, service.today())
+    assert await compact(database, service.now())
 
     assert expected == before
     assert expected == await figures(client)
@@ -547,7 +546,7 @@ async def test_an_old_breach_is_still_one(
     clock.instant += timedelta(days=21)
     before = await figures(client)
     for _ in range(2):
-        assert await compact(database, service.today())
+        assert await compact(database, service.now())
 
     assert before == await figures(client)
     assert {"breached": 1.0} == await values(client, "rebate_open_cases", "verdict")

@@ -10,15 +10,15 @@ from aiohttp.test_utils import TestServer
 from cloud_events import BATCH, accepted, event
 from conftest import ADMIN_KEY
 from observability_servers import prometheus, query
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
+from rebate_monitor.server import application
 
 HEADERS = {"Authorization": f"Bearer {ADMIN_KEY}", **BATCH}
 
 
 @pytest.fixture
 async def server(service: Service) -> AsyncIterator[TestServer]:
-    opened = TestServer(build_app(service))
+    opened = TestServer(application(service))
     async with opened:
         yield opened
 

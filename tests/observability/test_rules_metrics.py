@@ -15,12 +15,11 @@ from cloud_events import BATCH, Json, accepted, event
 from conftest import Client, FixedClock
 from domain_builders import year_notice
 from observability_servers import check_with_promtool
-from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.calendar_change import with_notice
 from rebate_monitor.domain.local_time import SHANGHAI
 from rebate_monitor.domain.rulebook import Rulebook
-from rebate_monitor.server import compose
+from rebate_monitor.server import application, compose
 from rebate_monitor.settings import Settings
 from rebate_monitor.storage.database import Database
 from rebate_monitor.storage.tallies import compact
@@ -169,7 +168,7 @@ async def test_compaction_and_a_recount_change_nothing(
     """The tallies say the same compacted, and after every case was folded anew."""
     await tell(client, YEAR_END)
     before = await value(client, BEYOND)
-    assert await compact(database, service.today())
+    assert await compact(database, service.now())
     compacted = await value(client, BEYOND)
     await recompute_all(service)
 
@@ -185,7 +184,7 @@ async def test_every_replica_says_the_same(
     await recomputer(service).turn()
     other = compose(settings, database, clock)
     headers = dict(client.session.headers)
-    async with TestClient(TestServer(build_app(other)), headers=headers) as second:
+    async with TestClient(TestServer(application(other)), headers=headers) as second:
         told = await seen(second)
 
     assert set(SEEN) == set(told)

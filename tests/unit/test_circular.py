@@ -27,7 +27,6 @@ from rebate_monitor.circular.grouping import CATEGORIES, REBATE_TYPES
 from rebate_monitor.circular.html import html_file
 from rebate_monitor.circular.provinces import PROVINCES, province_of
 from rebate_monitor.circular.sections import Section
-from rebate_monitor.circular.svg import shortened, stretches, ticks
 from rebate_monitor.circular.wording import FOLDER, enough_decimals, number, wording
 from rebate_monitor.circular.xlsx import xlsx_file
 from rebate_monitor.domain.case import Anomaly, Status
@@ -36,6 +35,7 @@ from rebate_monitor.domain.event import SuspensionReason
 from rebate_monitor.domain.periods import month_of
 from rebate_monitor.domain.policy import AfterExpiry, PolicyBook, Scope, StopAt
 from rebate_monitor.places import Places, places
+from rebate_monitor.svg import shortened, stretches, ticks
 
 ZH, EN = Language.ZH, Language.EN
 HOSTILE = '=HYPERLINK("//evil.example","<script>alert(1)</script>")&'

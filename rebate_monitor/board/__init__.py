@@ -1,0 +1,1 @@
+"""The board: pages for people, laid out from what the API answers."""
