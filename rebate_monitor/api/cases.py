@@ -28,6 +28,7 @@ from rebate_monitor.api.service import SERVICE, Service
 from rebate_monitor.api.views import (
     CaseSummaryView,
     CasesView,
+    HistoryView,
     case_summary_view,
     case_view,
     encode,
@@ -61,7 +62,7 @@ async def get_case(request: web.Request) -> web.Response:
     """Answer one case, as of now, of `?at=`, or as known at `?known_at=`."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["at", "known_at"])
-    asked = await _asked_case(request, principal)
+    asked = await asked_case(request, principal)
     sensitive = principal.may(Scope.SENSITIVE_READ)
     await record(request, principal, Action.CASE_READ, asked.case.case_id)
     view = case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive)
@@ -73,14 +74,8 @@ async def get_explanation(request: web.Request) -> web.Response:
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["at", "known_at", "lang"])
     language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
-    asked = await _asked_case(request, principal)
-    told = Explanation(
-        case=asked.case,
-        rulebook=asked.rulebook,
-        now=asked.moment,
-        language=language,
-        sensitive=principal.may(Scope.SENSITIVE_READ),
-    )
+    asked = await asked_case(request, principal)
+    told = asked.explained(language, sensitive=principal.may(Scope.SENSITIVE_READ))
     await record(request, principal, Action.CASE_EXPLAINED, asked.case.case_id)
     if asks_for_a_page(request):
         return web.Response(text=page(told), content_type="text/html")
@@ -92,37 +87,84 @@ async def get_history(request: web.Request) -> web.Response:
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, [])
     service, case_id = request.app[SERVICE], request.match_info["case_id"]
-    receipts, known = await _knowledge(service, case_id, principal.bounds)
-    # A case can have very many events, and each is a fold of its own: not on the event loop.
-    told = await asyncio.to_thread(history, case_id, receipts, known, service.now())
+    knowledge = await _knowledge(service, case_id, principal.bounds)
+    view = await knowledge.history(case_id, service.now())
     await record(request, principal, Action.CASE_HISTORY_READ, case_id)
-    view = history_view(case_id, told, known)
     return web.Response(body=encode(view), content_type="application/json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class Asked:
     """A case as it is asked for: what it folds to, the rules, and the moment of judging."""
 
     case: Case
     rulebook: Rulebook
     moment: datetime
 
+    def explained(self, language: Language, *, sensitive: bool) -> Explanation:
+        """Explain it in a language; confidential reasons are named where `sensitive`."""
+        return Explanation(
+            case=self.case,
+            rulebook=self.rulebook,
+            now=self.moment,
+            language=language,
+            sensitive=sensitive,
+        )
 
-async def _asked_case(request: web.Request, principal: Principal) -> _Asked:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What came of a case and when, and the rules up to those that its row goes by."""
+
+    receipts: Sequence[Receipt]
+    known: Sequence[KnownRules]
+
+    def by(self, known_at: datetime) -> tuple[Sequence[CaseEvent], Rulebook]:
+        """Return what had arrived by a moment, and the rules of then; raise NotFoundProblem."""
+        events = received_by(self.receipts, known_at)
+        if not events:
+            raise NotFoundProblem("no event of this case had been received by then")
+        return events, rules_at(self.known, known_at)
+
+    def by_now(self) -> tuple[Sequence[CaseEvent], Rulebook]:
+        """Return all that has arrived, and the rules that the row goes by."""
+        return [told.event for told in self.receipts], self.known[-1].rulebook
+
+    async def history(self, case_id: str, now: datetime) -> HistoryView:
+        """Tell how the belief about the case changed."""
+        # A case can have very many events, and each is a fold of its own: not on the event loop.
+        told = await asyncio.to_thread(history, case_id, self.receipts, self.known, now)
+        return history_view(case_id, told, self.known)
+
+
+async def asked_case(request: web.Request, principal: Principal) -> Asked:
     """Fold the case of the path from what had happened, or was known, by the moments asked for."""
-    service = request.app[SERVICE]
-    at, known_at = (_instant_in_calendar(request, name) for name in ("at", "known_at"))
-    case_id = request.match_info["case_id"]
+    service, case_id = request.app[SERVICE], request.match_info["case_id"]
+    known_at = _instant_in_calendar(request, "known_at")
     if known_at is None:
         events, rulebook = await _as_stored(service, case_id, principal.bounds)
     else:
-        receipts, known = await _knowledge(service, case_id, principal.bounds)
-        events, rulebook = received_by(receipts, known_at), rules_at(known, known_at)
-        if not events:
-            raise NotFoundProblem("no event of this case had been received by then")
-    case = rulebook.fold(case_id, happened_by(events, at) if at else events)
-    return _Asked(case=case, rulebook=rulebook, moment=at or known_at or service.now())
+        knowledge = await _knowledge(service, case_id, principal.bounds)
+        events, rulebook = knowledge.by(known_at)
+    return _asked(request, events, rulebook)
+
+
+async def asked_case_with_knowledge(
+    request: web.Request, principal: Principal
+) -> tuple[Asked, Knowledge]:
+    """Fold the case of the path as `asked_case` does, and tell what came of it and when."""
+    service, case_id = request.app[SERVICE], request.match_info["case_id"]
+    known_at = _instant_in_calendar(request, "known_at")
+    knowledge = await _knowledge(service, case_id, principal.bounds)
+    events, rulebook = knowledge.by(known_at) if known_at else knowledge.by_now()
+    return _asked(request, events, rulebook), knowledge
+
+
+def _asked(request: web.Request, events: Sequence[CaseEvent], rulebook: Rulebook) -> Asked:
+    at, known_at = (_instant_in_calendar(request, name) for name in ("at", "known_at"))
+    case = rulebook.fold(request.match_info["case_id"], happened_by(events, at) if at else events)
+    moment = at or known_at or request.app[SERVICE].now()
+    return Asked(case=case, rulebook=rulebook, moment=moment)
 
 
 async def _as_stored(
@@ -138,9 +180,7 @@ async def _as_stored(
     return [known.event for known in stored[case_id]], in_force.of_row(rows[case_id].rules)
 
 
-async def _knowledge(
-    service: Service, case_id: str, bounds: Bounds
-) -> tuple[list[Receipt], list[KnownRules]]:
+async def _knowledge(service: Service, case_id: str, bounds: Bounds) -> Knowledge:
     """Read what came of a case and when, and the rules up to those that its row goes by.
 
     Later ones judge it once its turn has come: till then it is told as it was everywhere.
@@ -153,7 +193,7 @@ async def _knowledge(
     if not receipts or not bounds.hold_office(rows[case_id].office):
         raise NotFoundProblem(NOTHING_RECEIVED)
     latest = max(rows[case_id].rules or 0, in_force.settled)
-    return receipts, [rules for rules in known if rules.number <= latest]
+    return Knowledge(receipts=receipts, known=[rules for rules in known if rules.number <= latest])
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from rebate_monitor.api.service import SERVICE
-from rebate_monitor.board import sign_in, today
+from rebate_monitor.board import case, cases, sign_in, today
 from rebate_monitor.board.address import tidied
 from rebate_monitor.board.assets import get_asset
 from rebate_monitor.board.errors import explain_to_people
@@ -15,6 +15,9 @@ def add_board(app: web.Application) -> None:
     app[today.READING] = today.reading_for(app[SERVICE])
     router = app.router
     router.add_get("/", tidied(today.get_today))
+    router.add_get("/cases", tidied(cases.get_cases))
+    router.add_get("/cases/find", tidied(cases.find_case))
+    router.add_get("/cases/{case_id:[^/]+}", tidied(case.get_case))
     router.add_get("/sign-in", tidied(sign_in.get_sign_in))
     router.add_post("/sign-in", sign_in.post_sign_in)
     router.add_post("/sign-out", sign_in.post_sign_out)

@@ -1,10 +1,13 @@
 """Numbers, days and names as a page writes them, in the language of whoever reads it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from rebate_monitor.catalogue import Catalogue, Language, catalogue
 from rebate_monitor.domain.local_time import SHANGHAI, local_date
+from rebate_monitor.explaining.explain import FOLDER as EXPLAINING
 from rebate_monitor.places import Places
 
 FOLDER = "board"
@@ -101,6 +104,34 @@ class Words:
     def office(self, code: str | None) -> str:
         """Name an office; one without a name is called by its code."""
         return self._name(code, "office")
+
+    def verdict(self, verdict: str) -> str:
+        """Name a verdict."""
+        return self.say(f"verdict.{verdict}")
+
+    def status(self, status: str) -> str:
+        """Name a status."""
+        return self.say(f"status.{status}")
+
+    def category(self, category: str) -> str:
+        """Name a management category; `unknown` stands for none."""
+        return self.say(f"category.{category}")
+
+    def anomalies(self, anomalies: Iterable[str]) -> str:
+        """Say what is surprising about a case's facts."""
+        explaining = catalogue(EXPLAINING, self.language)
+        return "\n".join(explaining.say(f"anomaly.{anomaly}") for anomaly in anomalies)
+
+    def left(self, workdays: int) -> str:
+        """Say how many workdays are left, or are too many."""
+        if workdays == 0:
+            return self.say("left.today")
+        key = "left.over" if workdays < 0 else "left.left"
+        return self.say(key, n=abs(workdays))
+
+    def amount(self, cny: str) -> str:
+        """Write an amount of money in CNY."""
+        return f"{Decimal(cny):,}"
 
     def _name(self, code: str | None, kind: str) -> str:
         if code is None:

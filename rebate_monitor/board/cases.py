@@ -1,0 +1,77 @@
+"""/cases: the list of cases, most urgent first; its filters are those of the API."""
+
+from dataclasses import dataclass
+from datetime import date
+from urllib.parse import quote
+
+from aiohttp import web
+
+from rebate_monitor.api.access import require
+from rebate_monitor.api.cases import FILTERS, asked_cases
+from rebate_monitor.api.parameters import allow_only
+from rebate_monitor.api.service import SERVICE
+from rebate_monitor.api.views import CaseSummaryView
+from rebate_monitor.board.address import see_other
+from rebate_monitor.board.frame import page, visit
+from rebate_monitor.domain.assessment import Verdict
+from rebate_monitor.domain.case import Status
+from rebate_monitor.domain.event import Category
+from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
+from rebate_monitor.domain.work_calendar import WorkCalendar
+from rebate_monitor.storage.keys import Scope
+
+
+async def get_cases(request: web.Request) -> web.Response:
+    """Answer a page of cases."""
+    principal = await require(request, Scope.CASES_READ, by_office=True)
+    allow_only(request, [*FILTERS, "limit", "cursor"])
+    view = await asked_cases(request, principal)
+    service = request.app[SERVICE]
+    values = {
+        "rows": [Row(case, service.today(), service.rules.calendar) for case in view.cases],
+        "next": view.next,
+        "filtered": [name for name in FILTERS if name in request.query],
+        "choices": {
+            "status": list(Status),
+            "verdict": list(Verdict),
+            "category": [*Category, UNKNOWN_CATEGORY],
+            "city": list(service.places.cities),
+        },
+    }
+    return page(visit(request, principal), "cases.html.jinja", values)
+
+
+async def find_case(request: web.Request) -> web.Response:
+    """Send whoever knows the id of a case to its page."""
+    case_id = request.query.get("id", "").strip()
+    return see_other(case_link(case_id) if case_id else "/cases")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case of the list, as of a day."""
+
+    case: CaseSummaryView
+    today: date
+    calendar: WorkCalendar
+
+    @property
+    def link(self) -> str:
+        """Where the case is."""
+        return case_link(self.case.case_id)
+
+    @property
+    def left(self) -> int | None:
+        """How many workdays are left to the due date of an open case; negative: too many."""
+        due, status = self.case.due_date, self.case.status
+        if due is None or not status.is_open or not self._is_covered(due):
+            return None
+        return self.calendar.workdays_between(self.today, due)
+
+    def _is_covered(self, day: date) -> bool:
+        return self.calendar.first <= min(day, self.today) and day <= self.calendar.last
+
+
+def case_link(case_id: str) -> str:
+    """Return the address of a case's page; an id may hold anything."""
+    return f"/cases/{quote(case_id, safe='')}"
