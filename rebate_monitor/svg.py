@@ -197,7 +197,7 @@ def columns(picture: Picture) -> Markup:
         picture,
         TOP + PLOT + 26,
         [
-            *_legend(picture, LEFT),
+            *_legend(picture, max(LEFT, text_width(picture.unit) + 16)),
             _text(0, 12, picture.unit, "start", "tick"),
             *_level_grid(scale, told),
             *_labels_below(picture.labels, step),
@@ -249,7 +249,7 @@ def lines(picture: Picture) -> Markup:
         picture,
         TOP + PLOT + 26,
         [
-            *_legend(picture, LEFT),
+            *_legend(picture, max(LEFT, text_width(picture.unit) + 16)),
             _text(0, 12, picture.unit, "start", "tick"),
             *_level_grid(scale, told),
             *_labels_below(picture.labels, step),

@@ -61,7 +61,8 @@ def _service(folder: Path, command: tuple[str, ...]) -> Iterator[str]:
         name: text for name, text in os.environ.items() if not name.startswith("REBATE_")
     }
     told = {"REBATE_DATA_DIR": str(folder / "data"), "REBATE_PORT": "0"}
-    options = ("--data-dir", str(folder / "data")) if command == DEMO else ()
+    # The figures of two months are enough, and are all there once the bar is full.
+    options = ("--months", "2", "--data-dir", str(folder / "data")) if command == DEMO else ()
     program = [sys.executable, "-m", "rebate_monitor", *command, *options]
     with _running(program, log, {**environment, **told, "REBATE_ANONYMOUS_READ": "1"}) as process:
         address = _said(log, ADDRESS, process)

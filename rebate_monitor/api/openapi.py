@@ -359,7 +359,6 @@ def _paths() -> Json:
         },
         "/metrics": {"get": _text_get("getMetrics", "Prometheus metrics", "text/plain")},
         "/openapi.json": {"get": _text_get("getOpenapi", "This document", "application/json")},
-        "/": {"get": _text_get("getIndex", "Where to find what", "text/html")},
     }
 
 
@@ -595,6 +594,7 @@ def _case_parameters() -> list[Json]:
         _category_parameter(),
         _city_parameter(),
         _office_parameter(),
+        _query("due_from", {"type": "string", "format": "date"}, "Due on this day or later."),
         _query("due_before", {"type": "string", "format": "date"}, "Due earlier than this day."),
         *_page_parameters(),
     ]

@@ -13,11 +13,12 @@ from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import case_view
 from rebate_monitor.board.case_calendar import case_calendar
-from rebate_monitor.board.cases import case_link
+from rebate_monitor.board.cases import case_link, workdays_left
 from rebate_monitor.board.frame import language_of, page, visit
 from rebate_monitor.domain.case import standing_events
 from rebate_monitor.domain.event import CaseEvent, Corrected, EventType, Suspended
 from rebate_monitor.domain.known_then import Receipt
+from rebate_monitor.domain.local_time import local_date
 from rebate_monitor.explaining.explain import Explanation
 from rebate_monitor.explaining.sentences import reason
 from rebate_monitor.storage.audit import Action
@@ -36,8 +37,9 @@ async def get_case(request: web.Request) -> web.Response:
     sensitive = principal.may(Scope.SENSITIVE_READ)
     told = asked.explained(language_of(request), sensitive=sensitive)
     await record(request, principal, Action.CASE_READ, case_id, "with explanation and history")
+    case = case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive)
     values = {
-        "case": case_view(asked.case, asked.rulebook, asked.moment, sensitive=sensitive),
+        "case": case,
         "told": told,
         "calendar": case_calendar(told),
         "events": list(_events(told, knowledge.receipts)),
@@ -48,6 +50,7 @@ async def get_case(request: web.Request) -> web.Response:
         "is_now": "at" not in request.query and "known_at" not in request.query,
         "link": case_link(case_id),
         "sensitive": sensitive,
+        "left": workdays_left(case, local_date(asked.moment), asked.rulebook.calendar),
     }
     return page(visit(request, principal), "case.html.jinja", values)
 

@@ -62,14 +62,17 @@ class Row:
 
     @property
     def left(self) -> int | None:
-        """How many workdays are left to the due date of an open case; negative: too many."""
-        due, status = self.case.due_date, self.case.status
-        if due is None or not status.is_open or not self._is_covered(due):
-            return None
-        return self.calendar.workdays_between(self.today, due)
+        """How many workdays are left; negative: over."""
+        return workdays_left(self.case, self.today, self.calendar)
 
-    def _is_covered(self, day: date) -> bool:
-        return self.calendar.first <= min(day, self.today) and day <= self.calendar.last
+
+def workdays_left(case: CaseSummaryView, today: date, calendar: WorkCalendar) -> int | None:
+    """Return the workdays left to the due date of an open case, negative: over; else None."""
+    due = case.due_date
+    if due is None or not case.status.is_open:
+        return None
+    is_covered = calendar.first <= min(due, today) and max(due, today) <= calendar.last
+    return calendar.workdays_between(today, due) if is_covered else None
 
 
 def case_link(case_id: str) -> str:

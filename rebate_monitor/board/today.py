@@ -30,7 +30,7 @@ from rebate_monitor.domain.trend import MonthSums, Trend, last_months
 from rebate_monitor.storage.evaluation import DEFAULT_MIN_CASES
 from rebate_monitor.storage.keys import Scope as KeyScope
 
-FACTS_SECONDS, TREND_SECONDS = 4.0, 300.0
+FACTS_SECONDS, TREND_SECONDS = 4.0, 60.0
 REFRESH_SECONDS = 5
 ONE_DAY = timedelta(days=1)
 
@@ -256,7 +256,9 @@ class _Layout:
             lines.append(svg.Line(name=name, values=means, css=f"line-{number}", texts=texts))
             targets.append(
                 svg.Line(
-                    name=self.words.say("trend.target", scope=name),
+                    name=self.words.say(
+                        "trend.target", target=self.words.target(self.facts.targets[scope][-1])
+                    ),
                     values=self.facts.targets[scope],
                     css=f"goal-{number}",
                 )

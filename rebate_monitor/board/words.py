@@ -53,7 +53,8 @@ class Words:
         """Write by how much a mean has changed."""
         if workdays is None:
             return NOTHING
-        return f"{workdays:+,.2f}".replace("-", "\N{MINUS SIGN}")
+        told = f"{workdays:+,.2f}".replace("-", "\N{MINUS SIGN}")
+        return told if told.strip("+\N{MINUS SIGN}0.") else "0.00"
 
     def share(self, ratio: float | None) -> str:
         """Write a ratio in percent."""

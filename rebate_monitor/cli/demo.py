@@ -4,9 +4,10 @@ import asyncio
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -38,7 +39,8 @@ from rebate_monitor.storage.database import open_database
 from rebate_monitor.storage.upgrade import upgrade
 
 DEMO_FOLDER, MARK = "demo", "this-is-a-demo"
-HISTORY = timedelta(days=60)
+HISTORY, MONTH, WEEK = timedelta(days=60), timedelta(days=30.5), timedelta(days=7)
+MONTHS, MOST_MONTHS = 13, 36
 LIVE_EVERY_SECONDS = 1.0
 CHUNK_EVENTS = 1_000
 EMPTY = "DROP SCHEMA IF EXISTS reporting CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public"
@@ -69,12 +71,20 @@ EXAMPLE = (
 @click.option(
     "--seed", type=int, default=1, show_default=True, help="Another seed, another province."
 )
+@click.option(
+    "--months",
+    type=click.IntRange(2, MOST_MONTHS),
+    default=MONTHS,
+    show_default=True,
+    help="How much history; all but two months of it is posted beside the live events.",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Folder [./rebate-data/demo].")
-def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
+def demo(port: int | None, seed: int, months: int, data_dir: Path | None) -> None:
     """Run the whole service on this machine with a simulated province, ready to look at.
 
-    Each start begins with an empty database and two months of made-up history. Alerts are raised
-    and shown; the channels of REBATE_CONFIG are not used, so nobody is told of made-up cases.
+    Each start begins with an empty database and two months of made-up history; the months before
+    follow while you look. Alerts of the two months are raised and shown; the channels of
+    REBATE_CONFIG are not used, so nobody is told of made-up cases.
     """
     told = session.told_settings()
     settings = replace(
@@ -92,7 +102,7 @@ def demo(port: int | None, seed: int, data_dir: Path | None) -> None:
         stack.enter_context(session.plain_errors())
         stack.enter_context(claim_service(settings.data_dir))
         server = stack.enter_context(session.database_server(settings))
-        session.run(_demo(settings, server, seed))
+        session.run(_demo(settings, server, _Made(seed=seed, older=MONTH * (months - 2))))
     click.echo(f"\nThe demo has ended; {settings.data_dir} is emptied at its next start.", err=True)
 
 
@@ -130,7 +140,15 @@ def _usable_folder(wanted: Path) -> Path:
     return fallback
 
 
-async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """Which province is made up, and how much history lies before its two months."""
+
+    seed: int
+    older: timedelta
+
+
+async def _demo(settings: Settings, server: session.Server, made: _Made) -> None:
     stop, console = stop_on_signals(), Console(stderr=True, highlight=False)
     await _empty(server.dsn)
     async with open_database(server.dsn) as database:
@@ -140,7 +158,7 @@ async def _demo(settings: Settings, server: session.Server, seed: int) -> None:
 
         def beside(port: int) -> Iterable[Loop]:
             watch = watching(server.embedded, database, stop)
-            return [*watch, _simulate(_url(port), settings, seed, console, stop)]
+            return [*watch, _simulate(_url(port), settings, made, console, stop)]
 
         await run(service, stop, _welcome(console, settings), beside)
 
@@ -172,13 +190,19 @@ def _welcome(console: Console, settings: Settings) -> Callable[[int], None]:
 
 
 async def _simulate(
-    url: str, settings: Settings, seed: int, console: Console, stop: asyncio.Event
+    url: str, settings: Settings, made: _Made, console: Console, stop: asyncio.Event
 ) -> None:
-    """Post two months of history, then live events until the demo is stopped."""
-    province = Province(seed=seed, calendar=work_calendar())
-    async with _until(stop), Producer(url=url, key=settings.admin_key or "") as office:
-        await _post_history(province, office, console)
-        await _post_live(province, office, console)
+    """Post two months of history, then live events, older history beside them, until stopped."""
+    province, key = Province(seed=made.seed, calendar=work_calendar()), settings.admin_key or ""
+    async with (
+        _until(stop),
+        Producer(url=url, key=key) as office,
+        Producer(url=url, key=key) as archive,
+    ):
+        first = await _post_history(province, office, console)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_post_older(made, first, archive))
+            await _post_live(province, office, console)
 
 
 @asynccontextmanager
@@ -197,15 +221,33 @@ async def _until(stop: asyncio.Event) -> AsyncIterator[None]:
         watcher.cancel()
 
 
-async def _post_history(province: Province, office: Producer, console: Console) -> None:
+async def _post_history(province: Province, office: Producer, console: Console) -> datetime:
+    """Post two months of history; return when it begins."""
     until = utc_now()
-    events = list(province.history(until - HISTORY, until))
+    first = until - HISTORY
+    events = list(province.history(first, until))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("two months of events", total=len(events))
         for chunk in _chunks(events):
             await office.post(chunk)
             progress.advance(bar, len(chunk))
+    return first
+
+
+async def _post_older(made: _Made, until: datetime, archive: Producer) -> None:
+    """Post what lies before, a week after the other backwards, each with all that became of it.
+
+    Unhurried: after each week it rests for as long as the week took.
+    """
+    calendar, oldest = work_calendar(), until - made.older
+    while until > oldest:
+        began = time.monotonic()
+        province = Province(seed=made.seed, calendar=calendar)
+        await archive.post(province.history(until - WEEK, until))
+        await archive.post(province.aftermath(utc_now()))
+        until -= WEEK
+        await asyncio.sleep(time.monotonic() - began)
 
 
 async def _post_live(province: Province, office: Producer, console: Console) -> None:

@@ -381,6 +381,11 @@ class Province:
             self.told_until = min(midnight(day), end)
             yield from self._due(self.told_until)
 
+    def aftermath(self, until: datetime) -> Iterator[Event]:
+        """Yield what is still to come of the cases of a history, up to `until`."""
+        self.told_until = until.astimezone(SHANGHAI)
+        yield from self._due(self.told_until)
+
     def live(self, now: datetime) -> list[Event]:
         """Return what has become due, some planned steps taken now, and some new acceptances.
 

@@ -216,7 +216,7 @@ def test_an_import_says_what_was_refused_and_why(folder: Path) -> None:
 
 async def test_the_demo_shows_moving_figures(folder: Path, session: aiohttp.ClientSession) -> None:
     """`demo` prints an address and a key, fills in history, and its events go on."""
-    with serving(folder, "demo", "--data-dir", str(folder / "demo")) as service:
+    with serving(folder, "demo", "--months", "2", "--data-dir", str(folder / "demo")) as service:
         counts = []
         for _ in range(120):
             text = await (await session.get(f"{service.url}/metrics", headers={})).text()

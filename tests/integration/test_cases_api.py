@@ -466,6 +466,7 @@ FILTERS = {
     "office=14302000000": ["at-risk"],
     "due_before=2026-11-20": ["breached", "met", "missed"],
     "due_before=2026-11-19": ["missed"],
+    "due_from=2026-11-19&due_before=2026-11-20": ["breached", "met"],
     "status=running&city=430100&verdict=breached&category=I": ["breached"],
     "limit=2": ["breached", "at-risk"],
 }
@@ -566,6 +567,7 @@ WRONG_PARAMETERS = [
     "office=24301000000",
     "due_before=tomorrow",
     "due_before=2026-02-30",
+    "due_from=yesterday",
     "due_before=",
     "limit=0",
     "limit=501",

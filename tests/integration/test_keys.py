@@ -19,7 +19,7 @@ from rebate_monitor.storage.keys import (
 
 READING = ("/v1/cases", "/v1/cases/case-1", "/v1/performance", "/v1/calendar", "/v1/policies")
 ADMINISTERING = (("GET", "/v1/quarantine"), ("POST", "/v1/quarantine/replay"))
-OPEN = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/")
+OPEN = ("/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in")
 
 
 async def make(database: Database, service: Service, *scopes: Scope) -> tuple[str, dict[str, str]]:

@@ -13,10 +13,10 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from cloud_events import BATCH, ONE, STREAM, STRICT, Json, accepted, event, ndjson
 from conftest import Client, FixedClock
 from holiday_cn import made_up, published, put
+from rebate_monitor.api.app import build_app
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.event import EventType
 from rebate_monitor.domain.periods import named_month
-from rebate_monitor.server import application
 from rebate_monitor.storage.frozen import Closing
 from turning import drain, recomputer
 
@@ -51,7 +51,7 @@ async def test_every_route_is_in_it_and_no_other(service: Service, document: Jso
     """Routes and documented operations are the same."""
     routes = {
         (route.method.lower(), route.resource.canonical)
-        for route in application(service).router.routes()
+        for route in build_app(service).router.routes()
         if route.resource is not None and route.method != "HEAD"
     }
     documented = {(method, path) for path, item in document["paths"].items() for method in item}

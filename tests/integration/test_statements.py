@@ -161,10 +161,10 @@ async def test_lock_cases_uses_the_key(filled: Connection) -> None:
 
 
 def listing(**wanted: object) -> list[Any]:
-    """Return the arguments of list_cases: now, filters, the keyset, the size, a key's offices."""
+    """Return the arguments of list_cases: now, filters, keyset, size, a key's offices, due from."""
     names = ("status", "verdict", "category", "city", "office", "due_before", "urgent_at")
     told = [wanted.get(name) for name in (*names, "case_id")]
-    return [NOW, *told, wanted.get("limit", 51), wanted.get("offices")]
+    return [NOW, *told, wanted.get("limit", 51), wanted.get("offices"), wanted.get("due_from")]
 
 
 @ON_BOTH

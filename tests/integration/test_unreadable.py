@@ -69,7 +69,8 @@ async def test_it_is_told_plainly(
 @pytest.mark.parametrize(
     ("method", "path", "headers", "status"),
     [
-        ("GET", "/", {}, 200),
+        ("GET", "/sign-in", {}, 200),
+        ("GET", "/", {}, 401),
         ("GET", "/metrics", {}, 200),
         ("GET", "/openapi.json", {}, 200),
         ("GET", "/nowhere", {}, 404),
