@@ -71,6 +71,7 @@ JSON = "application/json"
 ALERT_ID = re.compile(r"[0-9a-f]{24}")
 NO_SUCH_ALERT = "there is no alert of this id; GET /v1/alerts lists them"
 STATES = ("open", "resolved")
+FILTERS = ("state", "kind", "level", "city", "office", "case_id", "since", "acknowledged")
 CAUSES = ("cause", "resolved_cause")
 WHO = "must name a person in 1 to 100 characters on one line"
 ACKNOWLEDGEMENT = (
@@ -84,40 +85,33 @@ log = structlog.get_logger()
 async def get_alerts(request: web.Request) -> web.Response:
     """Answer a page of alerts, the latest first."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
-    allow_only(
-        request,
-        [
-            "state",
-            "kind",
-            "level",
-            "city",
-            "office",
-            "case_id",
-            "since",
-            "acknowledged",
-            "limit",
-            "cursor",
-        ],
-    )
+    allow_only(request, [*FILTERS, "limit", "cursor"])
+    view = await asked_alerts(request, principal)
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+async def asked_alerts(
+    request: web.Request, principal: Principal, state: str | None = None
+) -> AlertsView:
+    """Read the page of alerts that the parameters ask for, of a state where none is told."""
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     before = parameter(request, "cursor", _place)
-    wanted = _filter(request, principal.bounds)
+    wanted = _filter(request, principal.bounds, state)
     async with request.app[SERVICE].database.transaction(snapshot=True) as connection:
         rows = await list_alerts(connection, wanted, before, limit + 1)
         brought = await _brought(connection, rows, request.app[SERVICE])
     shown = rows[:limit]
     more = len(rows) > limit
-    view = AlertsView(
+    return AlertsView(
         alerts=[_alert_view(row, brought) for row in shown],
         next=_cursor(shown[-1]["seq"]) if more else None,
     )
-    return web.Response(body=encode(view), content_type=JSON)
 
 
-def _filter(request: web.Request, bounds: Bounds) -> AlertFilter:
+def _filter(request: web.Request, bounds: Bounds, state: str | None) -> AlertFilter:
     acknowledged = parameter(request, "acknowledged", one_of("true", "false"))
     return AlertFilter(
-        state=parameter(request, "state", one_of(*STATES)),
+        state=parameter(request, "state", one_of(*STATES)) or state,
         kind=parameter(request, "kind", one_of(*AlertKind)),
         level=parameter(request, "level", a_number(0, HIGHEST_LEVEL)),
         city=parameter(request, "city", a_city),
@@ -197,19 +191,33 @@ def _place(cursor: str) -> int:
 
 async def post_acknowledgement(request: web.Request) -> web.Response:
     """Keep who has taken an alert on; nobody is stepped up over them (DESIGN 7)."""
+    principal, told_id = await who_acknowledges(request)
+    allow_only(request, [])
+    await take_on(request, principal, told_id, await _told(request))
+    return web.Response(status=204)
+
+
+async def who_acknowledges(request: web.Request) -> tuple[Principal, str]:
+    """Return who takes an alert on, and which; raise UnauthorizedProblem or NotFoundProblem."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
     if principal is ANONYMOUS:
         raise UnauthorizedProblem(NO_KEY)
-    allow_only(request, [])
     told_id = request.match_info["alert_id"]
     if not ALERT_ID.fullmatch(told_id):
         raise NotFoundProblem(NO_SUCH_ALERT)
+    return principal, told_id
+
+
+async def take_on(
+    request: web.Request, principal: Principal, told_id: str, told: AcknowledgementTold
+) -> None:
+    """Keep an acknowledgement; raise InvalidProblem, NotFoundProblem or ContradictionProblem."""
     service = request.app[SERVICE]
-    told = _acknowledgement(await _told(request), principal, service)
-    await _acknowledge(service, told_id, told, principal.bounds)
+    await _acknowledge(
+        service, told_id, _acknowledgement(told, principal, service), principal.bounds
+    )
     service.alerting.sweeper.wake()
     log.info("alert.acknowledged", alert_id=told_id, key=principal.name)
-    return web.Response(status=204)
 
 
 async def _told(request: web.Request) -> AcknowledgementTold:
@@ -254,12 +262,17 @@ async def get_supervision(request: web.Request) -> web.Response:
     """Answer the offices with open alerts and how old their arrears are 督办."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["city", "office"])
+    view = await asked_supervision(request, principal)
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+async def asked_supervision(request: web.Request, principal: Principal) -> SupervisionView:
+    """Read the offices with open alerts, of the city or office that the parameters name."""
     service = request.app[SERVICE]
     city, office = parameter(request, "city", a_city), parameter(request, "office", an_office)
     async with service.database.transaction(snapshot=True) as connection:
         rows = await supervised_offices(connection, city, office, principal.bounds)
-    view = SupervisionView(offices=[_office_view(service, row) for row in rows])
-    return web.Response(body=encode(view), content_type=JSON)
+    return SupervisionView(offices=[_office_view(service, row) for row in rows])
 
 
 def _office_view(service: Service, row: Record) -> SupervisedOfficeView:

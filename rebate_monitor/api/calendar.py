@@ -55,6 +55,7 @@ from rebate_monitor.ingest.rule_changes import (
     publish_draft,
 )
 from rebate_monitor.storage.audit import Deed
+from rebate_monitor.storage.database import Connection
 from rebate_monitor.storage.keys import Scope as KeyScope
 from rebate_monitor.storage.patience import LockedError
 from rebate_monitor.storage.recomputes import numbered
@@ -272,13 +273,16 @@ async def get_versions(request: web.Request) -> web.Response:
     """Answer every version of a year: what it said, since when, and who brought it."""
     await require(request, KeyScope.CASES_READ, by_office=True)
     allow_only(request, [])
-    service, year = request.app[SERVICE], _year(request)
-    async with service.database.transaction(snapshot=True) as connection:
-        known = await known_rules(connection, service.rules.own)
+    async with request.app[SERVICE].database.transaction(snapshot=True) as connection:
+        view = await year_versions(connection, request.app[SERVICE], _year(request))
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+async def year_versions(connection: Connection, service: Service, year: int) -> YearVersionsView:
+    """Read every version of a year."""
+    known = await known_rules(connection, service.rules.own)
     versions = [_version_view(version) for version in calendar_versions(known, year)]
-    return web.Response(
-        body=encode(YearVersionsView(year=year, versions=versions)), content_type=JSON
-    )
+    return YearVersionsView(year=year, versions=versions)
 
 
 def _version_view(told: PartVersion[YearNotice]) -> YearVersionView:

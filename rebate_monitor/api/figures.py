@@ -25,6 +25,7 @@ from rebate_monitor.domain.standing import Period
 from rebate_monitor.storage.figures import AsKnown, read_as_known, read_distributions
 from rebate_monitor.storage.keys import Scope as KeyScope
 
+FILTERS = ("from", "to", "by", "known_at")
 GROUPINGS = ("none", "category", "city", "office", "month", "rebate_type")
 
 
@@ -34,7 +35,13 @@ async def get_performance(request: web.Request) -> web.Response:
     With `known_at` by what had arrived by that moment, by the rules of then, open cases of then.
     """
     await require(request, KeyScope.CASES_READ)
-    allow_only(request, ["from", "to", "by", "known_at"])
+    allow_only(request, FILTERS)
+    view = await asked_performance(request)
+    return web.Response(body=encode(view), content_type="application/json")
+
+
+async def asked_performance(request: web.Request) -> PerformanceView:
+    """Read the figures that the parameters ask for."""
     service = request.app[SERVICE]
     known_at = _known_at(request)
     today = local_date(known_at) if known_at else service.today()
@@ -50,8 +57,7 @@ async def get_performance(request: web.Request) -> web.Response:
         for group in groups_of(known.told.groups(), by, days)
         for scope in Scope
     ]
-    view = PerformanceView(from_=days.first, to=days.last, by=by, groups=groups)
-    return web.Response(body=encode(view), content_type="application/json")
+    return PerformanceView(from_=days.first, to=days.last, by=by, groups=groups)
 
 
 def _known_at(request: web.Request) -> datetime | None:

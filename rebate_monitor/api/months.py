@@ -13,7 +13,7 @@ from rebate_monitor.api.audit import record
 from rebate_monitor.api.evaluation import group_name
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.problems import InvalidProblem, NotFoundProblem
-from rebate_monitor.api.service import SERVICE
+from rebate_monitor.api.service import SERVICE, Service
 from rebate_monitor.api.views import BroughtView, brought_view, encode, local
 from rebate_monitor.catalogue import Language
 from rebate_monitor.domain.event import Category, RebateType
@@ -172,10 +172,15 @@ async def get_months(request: web.Request) -> web.Response:
     """Answer which months are closed, the latest first."""
     await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
-    async with request.app[SERVICE].database.connection() as connection:
-        found = await frozen_months(connection)
-    view = FrozenMonthsView(months=[FrozenMonthView(**_about(month)) for month in found])
+    view = FrozenMonthsView(months=await closed_months(request.app[SERVICE]))
     return web.Response(body=encode(view), content_type="application/json")
+
+
+async def closed_months(service: Service) -> list[FrozenMonthView]:
+    """Read which months are closed, the latest first."""
+    async with service.database.connection() as connection:
+        found = await frozen_months(connection)
+    return [FrozenMonthView(**_about(month)) for month in found]
 
 
 async def get_month(request: web.Request) -> web.Response:

@@ -28,6 +28,7 @@ from rebate_monitor.domain.what_if import Comparison, Kind, Outcome, Standing
 from rebate_monitor.ingest.what_if import Trial, cases_of, comparisons
 from rebate_monitor.proposal import Proposal, ProposalError, proposed_rules
 from rebate_monitor.storage.audit import Action
+from rebate_monitor.storage.keys import Principal
 from rebate_monitor.storage.keys import Scope as KeyScope
 
 JSON = "application/json"
@@ -103,7 +104,12 @@ async def post_what_if(request: web.Request) -> web.Response:
     """Answer what the proposed rules would change, dry: nothing is written."""
     principal = await require(request, KeyScope.CASES_READ)
     allow_only(request, [])
-    told = _told(await read_body(request), request.content_type)
+    view = await tried(request, principal, _told(await read_body(request), request.content_type))
+    return web.Response(body=encode(view), content_type=JSON)
+
+
+async def tried(request: web.Request, principal: Principal, told: WhatIfTold) -> WhatIfView:
+    """Try a proposal, and record who has; raise InvalidProblem."""
     service = request.app[SERVICE]
     async with service.database.connection() as connection:
         present = (await service.rules.in_force(connection)).rulebook
@@ -111,7 +117,7 @@ async def post_what_if(request: web.Request) -> web.Response:
     view = await request.app[HEAVY].answer(request, _try(service, trial, told))
     days, shown = f"{told.from_} to {told.to}", f"{len(view.changes)} cases"
     await record(request, principal, Action.WHAT_IF_READ, days, shown)
-    return web.Response(body=encode(view), content_type=JSON)
+    return view
 
 
 def _told(body: bytes, content_type: str) -> WhatIfTold:

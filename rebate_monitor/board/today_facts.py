@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from rebate_monitor.api.evaluation import EvaluatedGroupView, evaluated_group_view
 from rebate_monitor.api.foresight import Asked as AskedForesight
@@ -95,15 +95,15 @@ def _facts(
         quarantined=state.quarantined,
         ahead=foresight_view(AskedForesight(), known, state.month, policies),
         groups=[evaluated_group_view(service.places, BY, group) for group in groups],
-        targets=_targets(policies, state.month),
+        targets={scope: targets_of(policies, scope, state.month.today) for scope in Scope},
         notices=notices(state),
     )
 
 
-def _targets(policies: PolicyBook, month: Month) -> dict[Scope, list[float | None]]:
+def targets_of(policies: PolicyBook, scope: Scope, today: date) -> list[float | None]:
     """Return the targets in force at the end of each of the last months, this one's today."""
-    ends = [min(month_of(first).last, month.today) for first in last_months(month.today)]
-    return {scope: [policies.on(end).target(scope) for end in ends] for scope in Scope}
+    ends = [min(month_of(first).last, today) for first in last_months(today)]
+    return [policies.on(end).target(scope) for end in ends]
 
 
 async def read_earlier_months(service: Service) -> list[MonthSums]:

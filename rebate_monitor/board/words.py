@@ -8,6 +8,7 @@ from decimal import Decimal
 from rebate_monitor.catalogue import Catalogue, Language, catalogue
 from rebate_monitor.domain.local_time import SHANGHAI, local_date
 from rebate_monitor.explaining.explain import FOLDER as EXPLAINING
+from rebate_monitor.explaining.explain import holiday_name
 from rebate_monitor.places import Places
 
 FOLDER = "board"
@@ -122,6 +123,10 @@ class Words:
         """Say what is surprising about a case's facts."""
         explaining = catalogue(EXPLAINING, self.language)
         return "\n".join(explaining.say(f"anomaly.{anomaly}") for anomaly in anomalies)
+
+    def holiday(self, name: str) -> str:
+        """Name a holiday."""
+        return holiday_name(name, self.language)
 
     def left(self, workdays: int) -> str:
         """Say how many workdays are left, or are too many."""

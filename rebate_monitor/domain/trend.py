@@ -4,9 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from fractions import Fraction
 
-from rebate_monitor.domain.performance import rounded
+from rebate_monitor.domain.performance import Mean
 from rebate_monitor.domain.periods import months_earlier
 from rebate_monitor.domain.policy import Scope
 
@@ -50,10 +49,16 @@ class Trend:
                 sums[0] += told.cases
                 sums[1] += told.workdays
 
+    @property
+    def cities(self) -> list[str]:
+        """The cities in which a case stopped, in order."""
+        return sorted({city for city, _, _ in self._sums if city is not None})
+
     def means(self, city: str | None, scope: Scope) -> list[float | None]:
         """Return the mean workdays of each month, None where no case stopped."""
-        return [self._mean(city, scope, month) for month in self.months]
+        return [self.mean(city, scope, month).workdays for month in self.months]
 
-    def _mean(self, city: str | None, scope: Scope, month: date) -> float | None:
+    def mean(self, city: str | None, scope: Scope, month: date) -> Mean:
+        """Return the mean of one month, before it is rounded."""
         cases, workdays = self._sums.get((city, scope, month), (0, 0))
-        return rounded(Fraction(workdays, cases)) if cases else None
+        return Mean(n=cases, workdays_sum=workdays)

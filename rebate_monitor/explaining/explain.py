@@ -84,11 +84,14 @@ class Explanation:
 
     def holiday(self, name: str | None) -> str | None:
         """Return a day's name in the language; notices are Chinese."""
-        if name is None:
-            return None
-        for chinese, told in _holidays(self.language):
-            name = name.replace(chinese, told)
-        return name
+        return None if name is None else holiday_name(name, self.language)
+
+
+def holiday_name(name: str, language: Language) -> str:
+    """Return what a day that a notice names is called in a language; notices are Chinese."""
+    for chinese, told in _holidays(language):
+        name = name.replace(chinese, told)
+    return name
 
 
 @cache

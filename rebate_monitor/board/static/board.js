@@ -20,6 +20,7 @@ function putInPlace(fresh) {
 }
 
 function isBeingRead(part) {
+  if (part.querySelector("details[open]")) return true; // somebody fills its form in
   const chosen = document.getSelection();
   return !chosen.isCollapsed && part.contains(chosen.anchorNode);
 }
