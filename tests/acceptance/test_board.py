@@ -31,6 +31,13 @@ PAGES = (
     "/cases/paused?at=2026-11-18T12:00:00%2B08:00",
     "/cases/done",
     "/cases/nothing-of-this-id",
+    "/alerts",
+    "/alerts?case_id=late",
+    "/calendar",
+    "/calendar?year=2027",
+    "/performance?by=city",
+    "/what-if",
+    "/what-if?limit_default=2&from=2026-11-01",
     "/sign-in",
     "/nowhere",
 )
@@ -362,3 +369,23 @@ async def test_a_case_can_be_printed(opened: Open) -> None:
     assert await window.page.locator("table.days").is_visible()
     assert not await window.page.locator("header nav").is_visible()
     assert not await window.page.locator("[data-print]").is_visible()
+
+
+@pytest.mark.usefixtures("told")
+async def test_whoever_takes_an_alert_on_is_not_disturbed(opened: Open, client: Client) -> None:
+    """A form that is being filled in stays as it is while the list around it is refreshed."""
+    window = await opened(**DARK_EN)
+    await window.context.set_extra_http_headers({"Authorization": f"Bearer {ADMIN_KEY}"})
+    await window.go("/alerts?level=1")
+    page = window.page
+    await page.get_by_text("Take on", exact=True).first.click()
+    note = page.locator("details[open] textarea")
+    await note.fill("looked at by")
+    await page.evaluate("refresh()")
+    kept = await note.input_value()
+    await note.fill("looked at by Li")
+    await page.get_by_role("button", name="I take it on").click()
+    await expect(page.locator("td.taken").first).to_contain_text("looked at by Li")
+
+    assert "looked at by" == kept
+    assert "/alerts?level=1" == window.path

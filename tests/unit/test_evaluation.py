@@ -42,6 +42,7 @@ from rebate_monitor.domain.evaluation import (
 from rebate_monitor.domain.event import CaseEvent
 from rebate_monitor.domain.performance import (
     Distributions,
+    Key,
     LeftOut,
     Mean,
     Open,
@@ -349,3 +350,37 @@ def test_open_groups_alone_are_shown() -> None:
         for group, mean in shown(told, "mean").items()
     }
     assert HUNAN.targets[Scope.ALL] == evaluate(told, policies(), 1)[0].performance.target_workdays
+
+
+def test_groups_together_are_as_if_nothing_had_been_grouped() -> None:
+    """Cases of every group count in the one that has no name, each in its own scope."""
+    parts: dict[Key, list[Stopped]] = {
+        ("430100", True): [stopped(1, cases=3)],
+        ("430100", False): [stopped(6)],
+        ("430200", True): [stopped(2)],
+    }
+    still_open: dict[Key, list[Open]] = {("430100", True): [Open(workdays=9, cases=1)]}
+    left_out: dict[Key, LeftOut] = {
+        ("430100", True): LeftOut(excluded=1),
+        ("430200", True): LeftOut(excluded=2, rejected=1),
+    }
+    this = Distributions(stopped=parts, still_open=still_open, left_out=left_out)
+    refiled: dict[Key, int] = {("430100", True): 1, ("430200", True): 2, ("430200", False): 4}
+    grouped = evaluated(this=this, previous=Distributions(stopped=parts), refiled=refiled)
+
+    both, first_two = evaluate(grouped.together(), policies(), 1)
+
+    assert (None, Scope.ALL, 5, 11, 1) == (
+        both.group,
+        both.scope,
+        both.performance.n,
+        both.workdays_sum,
+        both.performance.open_n,
+    )
+    assert (4, 5) == (first_two.performance.n, first_two.workdays_sum)
+    assert (LeftOut(excluded=3, rejected=1), 7, 3) == (
+        both.left_out,
+        both.refiled,
+        first_two.refiled,
+    )
+    assert Mean(n=5, workdays_sum=11) == both.previous
