@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
 
 import msgspec
 from aiohttp import web
@@ -44,7 +46,6 @@ from rebate_monitor.domain.known_then import KnownRules, Receipt, history, recei
 from rebate_monitor.domain.rulebook import Rulebook
 from rebate_monitor.domain.tally import UNKNOWN_CATEGORY
 from rebate_monitor.explaining.explain import Explanation
-from rebate_monitor.explaining.page import page
 from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.case_events import events_of_cases, receipts_of_case
 from rebate_monitor.storage.case_rows import stored_cases
@@ -70,16 +71,23 @@ async def get_case(request: web.Request) -> web.Response:
 
 
 async def get_explanation(request: web.Request) -> web.Response:
-    """Answer one case's count taken apart by day, in Chinese or English; a browser gets a page."""
+    """Answer one case's count taken apart by day, in Chinese or English; people get its page."""
+    if asks_for_a_page(request):
+        return _to_its_page(request)
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, ["at", "known_at", "lang"])
     language = Language(parameter(request, "lang", one_of(*Language)) or Language.ZH)
     asked = await asked_case(request, principal)
     told = asked.explained(language, sensitive=principal.may(Scope.SENSITIVE_READ))
     await record(request, principal, Action.CASE_EXPLAINED, asked.case.case_id)
-    if asks_for_a_page(request):
-        return web.Response(text=page(told), content_type="text/html")
     return web.Response(body=encode(explanation_view(told)), content_type="application/json")
+
+
+def _to_its_page(request: web.Request) -> web.Response:
+    """Send a browser to the page of the case, as of the same moment and in the same language."""
+    address = f"/cases/{quote(request.match_info['case_id'], safe='')}"
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": address + query})
 
 
 async def get_history(request: web.Request) -> web.Response:
