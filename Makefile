@@ -60,8 +60,9 @@ chaos: $(VENV)/.dev ## Let one fault after another happen under load, and recoun
 dashboards: $(VENV)/.dev ## Make the English dashboards from the Chinese ones.
 	$(BIN)/python -m grafana.panels twin
 
-pictures: $(VENV)/.dev ## Draw what the dashboards show of the demo.
+pictures: $(VENV)/.dev ## Draw what the dashboards show of the demo, and take pictures of the pages.
 	$(BIN)/python -m grafana.panels preview
+	$(BIN)/python docs/pictures/take.py
 
 $(VENV)/.supply: $(VENV)/.dev pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[supply]'
