@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import date, timedelta
 from pathlib import Path
 
 from PIL import Image
@@ -17,7 +18,7 @@ ADDRESS = re.compile(r"address\s+(http://\S+)/")
 LIGHT_ZH = {"color_scheme": "light", "locale": "zh-CN", "viewport": {"width": 1180, "height": 800}}
 DARK_EN = {"color_scheme": "dark", "locale": "en-GB", "viewport": {"width": 1180, "height": 800}}
 PHONE = {"color_scheme": "light", "locale": "zh-CN", "viewport": {"width": 390, "height": 844}}
-A_LIST = "/cases?verdict=missed&category=I"
+A_LIST = f"/cases?verdict=breached&due_from={date.today() - timedelta(days=45)}"  # noqa: DTZ011 - any day will do
 PICTURES = {
     "board-today": ("/", LIGHT_ZH),
     "board-today-en": ("/", DARK_EN),
