@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
-from rebate_monitor.board.frame import remember_language
+from rebate_monitor.board.language import remember_language
 from rebate_monitor.catalogue import Language
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,6 +36,11 @@ def tidied(handler: Handler) -> Handler:
 def see_other(address: str) -> web.Response:
     """Send a browser to another page."""
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": address})
+
+
+def case_link(case_id: str) -> str:
+    """Return the address of a case's page; an id may hold anything."""
+    return f"/cases/{quote(case_id, safe='')}"
 
 
 def is_local(path: str) -> bool:

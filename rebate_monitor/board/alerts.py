@@ -16,6 +16,7 @@ from rebate_monitor.api.problems import InvalidProblem
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import AcknowledgementTold
 from rebate_monitor.board.address import is_local, see_other
+from rebate_monitor.board.form import read_form
 from rebate_monitor.board.frame import page, visit
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.storage.keys import Scope
@@ -52,8 +53,8 @@ async def get_alerts(request: web.Request) -> web.Response:
 async def post_acknowledgement(request: web.Request) -> web.Response:
     """Keep who has taken an alert on, and go back to the list."""
     principal, told_id = await who_acknowledges(request)
-    form = await request.post()
-    who, note, back = (str(form.get(name, "")) for name in ("who", "note", "back"))
+    form = await read_form(request)
+    who, note, back = (form.get(name, "") for name in ("who", "note", "back"))
     if len(who) > MOST_NAME:
         raise InvalidProblem(f"who: must have at most {MOST_NAME} characters")
     if len(note) > MOST_NOTE:

@@ -12,9 +12,11 @@ from rebate_monitor.api.cases import asked_case_with_knowledge
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import case_view
+from rebate_monitor.board.address import case_link
 from rebate_monitor.board.case_calendar import case_calendar
-from rebate_monitor.board.cases import case_link, workdays_left
-from rebate_monitor.board.frame import language_of, page, visit
+from rebate_monitor.board.cases import workdays_left
+from rebate_monitor.board.frame import page, visit
+from rebate_monitor.board.language import language_of
 from rebate_monitor.domain.case import standing_events
 from rebate_monitor.domain.event import CaseEvent, Corrected, EventType, Suspended
 from rebate_monitor.domain.known_then import Receipt

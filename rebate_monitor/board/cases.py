@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import quote
 
 from aiohttp import web
 
@@ -11,7 +10,7 @@ from rebate_monitor.api.cases import FILTERS, asked_cases
 from rebate_monitor.api.parameters import allow_only
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import CaseSummaryView
-from rebate_monitor.board.address import see_other
+from rebate_monitor.board.address import case_link, see_other
 from rebate_monitor.board.frame import page, visit
 from rebate_monitor.domain.assessment import Verdict
 from rebate_monitor.domain.case import Status
@@ -73,8 +72,3 @@ def workdays_left(case: CaseSummaryView, today: date, calendar: WorkCalendar) ->
         return None
     is_covered = calendar.first <= min(due, today) and max(due, today) <= calendar.last
     return calendar.workdays_between(today, due) if is_covered else None
-
-
-def case_link(case_id: str) -> str:
-    """Return the address of a case's page; an id may hold anything."""
-    return f"/cases/{quote(case_id, safe='')}"

@@ -14,13 +14,13 @@ from rebate_monitor.api.problems import (
     UnavailableProblem,
 )
 from rebate_monitor.board.address import see_other
+from rebate_monitor.board.form import FORM
 from rebate_monitor.board.frame import page, visit
 from rebate_monitor.storage.database import DatabaseAwayError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 FOR_PROGRAMS = ("/v1/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/static/")
 HELPED = ("403", "404", "405", "409", "413", "422", "429", "500", "503")
-FORM = "application/x-www-form-urlencoded"
 
 log = structlog.get_logger()
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from http.cookies import CookieError
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -12,12 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from rebate_monitor.api.access import ANONYMOUS
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.session import secret_of
+from rebate_monitor.board.address import case_link
 from rebate_monitor.board.assets import address
+from rebate_monitor.board.language import language_of
 from rebate_monitor.board.words import Words
 from rebate_monitor.catalogue import Language
 from rebate_monitor.storage.keys import Principal
 
-LANGUAGE_COOKIE, LANGUAGE_LASTS = "rebate_language", 31_536_000
 HTML_LANGUAGES = {Language.ZH: "zh-CN", Language.EN: "en"}
 FROM_HERE_ALONE = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -93,32 +93,6 @@ def visit(request: web.Request, principal: Principal | None = None) -> Visit:
     return Visit(request=request, words=words, principal=principal)
 
 
-def language_of(request: web.Request) -> Language:
-    """Return the language that was chosen, or that the browser asks for; else Chinese."""
-    chosen = _cookie(request, LANGUAGE_COOKIE)
-    if chosen in set(Language):
-        return Language(chosen)
-    for told in request.headers.get("Accept-Language", "").lower().split(","):
-        for language in Language:
-            if told.strip().startswith(language.value):
-                return language
-    return Language.ZH
-
-
-def _cookie(request: web.Request, name: str) -> str | None:
-    try:
-        return request.cookies.get(name)
-    except CookieError:
-        return None
-
-
-def remember_language(response: web.StreamResponse, language: Language) -> None:
-    """Let the browser remember which language was chosen."""
-    response.set_cookie(
-        LANGUAGE_COOKIE, language, max_age=LANGUAGE_LASTS, httponly=True, samesite="Lax"
-    )
-
-
 def page(
     visit: Visit, template: str, values: Mapping[str, object], status: int = 200
 ) -> web.Response:
@@ -127,7 +101,9 @@ def page(
     text = (
         _environment()
         .get_template(template)
-        .render(visit=visit, words=words, say=words.say, asset=address, **values)
+        .render(
+            visit=visit, words=words, say=words.say, asset=address, case_link=case_link, **values
+        )
     )
     return web.Response(
         text=text,

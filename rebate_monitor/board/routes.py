@@ -16,7 +16,7 @@ def add_board(app: web.Application) -> None:
     router = app.router
     router.add_get("/", tidied(today.get_today))
     router.add_get("/cases", tidied(cases.get_cases))
-    router.add_get("/cases/find", tidied(cases.find_case))
+    router.add_get("/find", tidied(cases.find_case))
     router.add_get("/cases/{case_id:[^/]+}", tidied(case.get_case))
     router.add_get("/alerts", tidied(alerts.get_alerts))
     router.add_post("/alerts/{alert_id}/ack", alerts.post_acknowledgement)

@@ -7,6 +7,7 @@ from rebate_monitor.api.audit import record
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.session import hand_over, secret_of, take_back
 from rebate_monitor.board.address import is_local, see_other
+from rebate_monitor.board.form import read_form
 from rebate_monitor.board.frame import page, visit
 from rebate_monitor.storage.audit import Action
 from rebate_monitor.storage.sessions import close_session, open_session
@@ -24,14 +25,16 @@ async def get_sign_in(request: web.Request) -> web.Response:
 async def post_sign_in(request: web.Request) -> web.Response:
     """Open a session for a key that counts, and go on to the page that was wanted."""
     refuse_from_elsewhere(request)
-    told = await request.post()
-    key, wanted = str(told.get("key", "")).strip(), _wanted(str(told.get("next", "")))
+    told = await read_form(request)
+    key, wanted = told.get("key", "").strip(), _wanted(told.get("next"))
     principal = await owner_of_key(request, key) if key and len(key) <= MOST_KEY else None
     if principal is None:
         return _form(request, wanted, wrong=True, status=WRONG_KEY)
     await record(request, principal, Action.SESSION_OPENED, principal.key_id or principal.name)
     service = request.app[SERVICE]
     async with service.database.connection() as connection:
+        if before := secret_of(request):
+            await close_session(connection, before)
         secret = await open_session(connection, key, service.now())
     response = see_other(wanted)
     hand_over(request, response, secret)

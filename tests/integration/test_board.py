@@ -35,7 +35,7 @@ RECORDED = {
 }
 NOT_RECORDED = {
     "/": "figures",
-    "/cases/find": "sends on to the case",
+    "/find": "sends on to the case",
     "/alerts": "no enterprise",
     "/alerts/{alert_id}/ack": "an alert says itself who took it on",
     "/calendar": "rules",
@@ -334,13 +334,13 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(client: Cli
     assert ((404, "text/html"), (404, "application/problem+json")) == (nowhere, of_the_api)
 
 
-@pytest.mark.parametrize("subject", [HOSTILE, "案件/1", "a b?c#d", "..", "x" * 200])
+@pytest.mark.parametrize("subject", [HOSTILE, "案件/1", "a b?c#d", "find", "..", "x" * 200])
 async def test_whatever_a_case_is_called(client: Client, subject: str) -> None:
     """The list leads to it, and its name is text."""
     await post(client, accepted("2026-11-20T09:00:00", subject=subject, batch=subject[:50]))
     page = await see(client, "/cases")
     (link,) = re.findall(r'<th scope="row" class="id"><a href="([^"]*)"', page)
-    async with client.get("/cases/find", params={"id": subject}, headers=PAGE) as response:
+    async with client.get("/find", params={"id": subject}, headers=PAGE) as response:
         found = response.status
     case = await see(client, html.unescape(link)) if subject != ".." else ""
 
@@ -410,3 +410,33 @@ async def test_behind_tls_the_cookie_is_for_tls_alone(
         "behind": ("__Host-rebate_session", True, True),
         "plain": ("rebate_session", False, True),
     } == told
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b'{"key": "a"}', 415),
+        ("application/x-www-form-urlencoded", b"key=" + b"a" * 40_000, 413),
+        ("application/x-www-form-urlencoded", b"\xff\xfe", 422),
+        ("application/x-www-form-urlencoded", b"&".join(b"a=1" for _ in range(21)), 422),
+        ("application/x-www-form-urlencoded", b"", 401),
+        ("application/x-www-form-urlencoded", b"key=%00%ff", 401),
+    ],
+)
+async def test_a_form_that_is_none(
+    browser: Client, content_type: str, body: bytes, status: int
+) -> None:
+    """Whatever is sent to it, the answer is never a fault of the service."""
+    headers = FORM | {"Content-Type": content_type}
+    async with browser.post("/sign-in", data=body, headers=headers) as response:
+        assert status == response.status
+
+
+async def test_signing_in_again_ends_the_session_before(
+    browser: Client, database: Database
+) -> None:
+    """One browser has one."""
+    for _ in range(3):
+        assert (303, "/") == await sign_in(browser, ADMIN_KEY)
+    async with database.connection() as connection:
+        assert 1 == await connection.fetchval("SELECT count(*) FROM browser_session")
