@@ -24,6 +24,13 @@ FROM_HERE_ALONE = (
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
+HEADERS = {
+    "Content-Security-Policy": FROM_HERE_ALONE,
+    "Vary": "Cookie, Accept-Language",
+    # By `no-referrer` a browser without TLS would send our own forms with `Origin: null`.
+    "Referrer-Policy": "same-origin",
+}
+
 OF_ALL_OFFICES = ("/", "/performance", "/what-if")
 PLACES_TO_GO = ("/", "/cases", "/alerts", "/performance", "/calendar", "/what-if")
 
@@ -109,7 +116,7 @@ def page(
         text=text,
         status=status,
         content_type="text/html",
-        headers={"Content-Security-Policy": FROM_HERE_ALONE, "Vary": "Cookie, Accept-Language"},
+        headers=HEADERS,
     )
 
 

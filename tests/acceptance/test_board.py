@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, expect
 
-from browsers import DESKTOP, PHONE, Visitor, chromium, running_browser, visitor
+from browsers import DESKTOP, FAR, PHONE, Visitor, chromium, running_browser, visitor
 from cloud_events import BATCH, accepted, event
 from conftest import ADMIN_KEY, Client, FixedClock, need
 from rebate_monitor.api.service import Service
@@ -344,6 +344,20 @@ class TestSigningIn:
         await window.go("/")
 
         assert "/sign-in?next=%2F" == window.path
+
+    async def test_without_tls_and_not_on_this_machine(
+        self, opened: Open, key: tuple[str, str], base: str
+    ) -> None:
+        """A browser then says less of where a form comes from; it is enough."""
+        window = await opened(**DARK_EN)
+        window.base = base.replace("127.0.0.1", FAR)
+        await window.go("/sign-in?next=/cases")
+        await window.page.get_by_label("Key").fill(key[1])
+        await window.page.keyboard.press("Enter")
+        await expect(window.page.get_by_role("heading", name="Cases")).to_be_visible()
+        await window.page.get_by_role("button", name="Sign out").click()
+
+        await expect(window.page.get_by_role("heading", name="Sign in")).to_be_visible()
 
     @pytest.mark.usefixtures("told")
     async def test_a_session_ends(
