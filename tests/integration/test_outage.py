@@ -268,3 +268,15 @@ async def test_who_is_cancelled_is_told_nothing_of_the_database(empty_dsn: str) 
     done, _ = await asyncio.wait([task])
 
     assert {True} == {ended.cancelled() for ended in done}
+
+
+async def test_people_are_told_so_on_a_page(away: Client) -> None:
+    """In words, and when to come back; signing in has to wait, too."""
+    page = {"Accept": "text/html"}
+    for path in ("/", "/cases", "/cases/some-case", "/alerts", "/calendar", "/performance"):
+        async with away.get(path, headers=page) as response:
+            told = (path, response.status, response.content_type, "数据库" in await response.text())
+            assert (path, 503, "text/html", True) == told
+            assert 1 <= int(response.headers["Retry-After"]) <= 60
+    async with away.post("/sign-in", data={"key": ADMIN_KEY}, headers=page) as response:
+        assert (503, "text/html") == (response.status, response.content_type)
