@@ -108,7 +108,7 @@ class _Course:
             if event["kind"] == "corrected" and "category" in event["data"]:
                 category = event["data"]["category"]
         limit = 3 if category in ("I", "II") else 4
-        for event in self.told[self.told.index(self.first) + 1 :]:
+        for event in self._later():
             if self.end is None:
                 self._step(event)
         return self._verdict(limit)
@@ -122,13 +122,19 @@ class _Course:
                 self.paused_on = day
         elif kind == "resumed":
             self._resume(day)
-        elif kind in ("voucher_issued", "rejected", "withdrawn") or self._is_last(event):
+        elif kind in (self._stop_kind(), "rejected", "withdrawn"):
             self._resume(day)
             self.end = day
             self.status = kind if kind in ("rejected", "withdrawn") else "stopped"
 
-    def _is_last(self, event: Event) -> bool:
-        return event["kind"] == "approved" and event["data"].get("cash_refund") is False
+    def _stop_kind(self) -> str:
+        """Return what stops the clock: to the letter of DESIGN 3.3, whatever comes first."""
+        approved = next((event for event in self._later() if event["kind"] == "approved"), None)
+        no_voucher = approved is not None and approved["data"].get("cash_refund") is False
+        return "approved" if no_voucher else "voucher_issued"
+
+    def _later(self) -> list[Event]:
+        return self.told[self.told.index(self.first) + 1 :]
 
     def _resume(self, day: date) -> None:
         if self.paused_on is not None:
