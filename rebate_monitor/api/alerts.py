@@ -86,14 +86,12 @@ async def get_alerts(request: web.Request) -> web.Response:
     """Answer a page of alerts, the latest first."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
     allow_only(request, [*FILTERS, "limit", "cursor"])
-    view = await asked_alerts(request, principal)
+    view = await asked_alerts(request, principal, parameter(request, "state", one_of(*STATES)))
     return web.Response(body=encode(view), content_type=JSON)
 
 
-async def asked_alerts(
-    request: web.Request, principal: Principal, state: str | None = None
-) -> AlertsView:
-    """Read the page of alerts that the parameters ask for, of a state where none is told."""
+async def asked_alerts(request: web.Request, principal: Principal, state: str | None) -> AlertsView:
+    """Read the page of alerts that the other parameters ask for, in a state or in any."""
     limit = parameter(request, "limit", a_number(1, MAX_LIMIT)) or DEFAULT_LIMIT
     before = parameter(request, "cursor", _place)
     wanted = _filter(request, principal.bounds, state)
@@ -111,7 +109,7 @@ async def asked_alerts(
 def _filter(request: web.Request, bounds: Bounds, state: str | None) -> AlertFilter:
     acknowledged = parameter(request, "acknowledged", one_of("true", "false"))
     return AlertFilter(
-        state=parameter(request, "state", one_of(*STATES)) or state,
+        state=state,
         kind=parameter(request, "kind", one_of(*AlertKind)),
         level=parameter(request, "level", a_number(0, HIGHEST_LEVEL)),
         city=parameter(request, "city", a_city),

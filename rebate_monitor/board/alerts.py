@@ -11,7 +11,7 @@ from rebate_monitor.api.alerts import (
     take_on,
     who_acknowledges,
 )
-from rebate_monitor.api.parameters import allow_only
+from rebate_monitor.api.parameters import allow_only, one_of, parameter
 from rebate_monitor.api.problems import InvalidProblem
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.views import AcknowledgementTold
@@ -21,7 +21,7 @@ from rebate_monitor.board.frame import page, visit
 from rebate_monitor.domain.alert import AlertKind
 from rebate_monitor.storage.keys import Scope
 
-OPEN = "open"
+OPEN, ANY = "open", "any"
 REFRESH_SECONDS = 30
 MOST_NAME, MOST_NOTE = 100, 1000
 
@@ -29,9 +29,10 @@ MOST_NAME, MOST_NOTE = 100, 1000
 async def get_alerts(request: web.Request) -> web.Response:
     """Answer a page of alerts, open ones unless told; of one case, all."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
-    allow_only(request, [*FILTERS, "limit", "cursor"])
-    default = None if "case_id" in request.query else OPEN
-    view = await asked_alerts(request, principal, state=default)
+    allow_only(request, [*FILTERS, "cursor"])
+    default = ANY if "case_id" in request.query else OPEN
+    state = parameter(request, "state", one_of(*STATES, ANY)) or default
+    view = await asked_alerts(request, principal, None if state == ANY else state)
     values = {
         "alerts": view.alerts,
         "next": view.next,
@@ -39,12 +40,12 @@ async def get_alerts(request: web.Request) -> web.Response:
         "filtered": [name for name in FILTERS if name in request.query],
         "may_acknowledge": principal is not ANONYMOUS,
         "choices": {
-            "state": STATES,
+            "state": (*STATES, ANY),
             "kind": list(AlertKind),
             "city": list(request.app[SERVICE].places.cities),
             "acknowledged": ("true", "false"),
         },
-        "default_state": default or "",
+        "state": state,
         "refresh_seconds": REFRESH_SECONDS,
     }
     return page(visit(request, principal), "alerts.html.jinja", values)

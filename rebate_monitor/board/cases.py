@@ -23,7 +23,7 @@ from rebate_monitor.storage.keys import Scope
 async def get_cases(request: web.Request) -> web.Response:
     """Answer a page of cases."""
     principal = await require(request, Scope.CASES_READ, by_office=True)
-    allow_only(request, [*FILTERS, "limit", "cursor"])
+    allow_only(request, [*FILTERS, "cursor"])
     view = await asked_cases(request, principal)
     service = request.app[SERVICE]
     values = {

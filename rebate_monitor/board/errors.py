@@ -35,13 +35,12 @@ async def explain_to_people(  # noqa: PLR0911 - the table from error to page
     try:
         return await handler(request)
     except UnauthorizedProblem:
-        wanted = str(request.rel_url) if request.method == "GET" else "/"
-        return see_other(f"/sign-in?{urlencode({'next': wanted})}")
+        return see_other(f"/sign-in?{urlencode({'next': visit(request).here})}")
     except ProblemError as problem:
         return error_page(request, problem)
     except DatabaseAwayError as error:
         log.warning("database.away", cause=str(error))
-        return error_page(request, UnavailableProblem("the database is away"))
+        return error_page(request, UnavailableProblem("the database is away"), "away")
     except web.HTTPException as error:
         return error_page(request, _of_http(error))
     except ConnectionResetError:
@@ -64,10 +63,12 @@ def _of_http(error: web.HTTPException) -> ProblemError:
     return problem
 
 
-def error_page(request: web.Request, problem: ProblemError) -> web.Response:
-    """Lay a problem out as a page."""
+def error_page(
+    request: web.Request, problem: ProblemError, phrase: str | None = None
+) -> web.Response:
+    """Lay a problem out as a page, in the words for its status unless others are named."""
     known = str(problem.status) if str(problem.status) in HELPED else "other"
-    values = {"problem": problem, "known": known}
+    values = {"problem": problem, "known": phrase or known}
     response = page(visit(request), "error.html.jinja", values, problem.status)
     response.headers.update(problem.headers)
     return response

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from rebate_monitor.api.access import ANONYMOUS
+from rebate_monitor.api.access import ANONYMOUS, SAFE_METHODS
 from rebate_monitor.api.service import SERVICE
 from rebate_monitor.api.session import secret_of
 from rebate_monitor.board.address import case_link
@@ -55,8 +55,8 @@ class Visit:
 
     @property
     def path(self) -> str:
-        """The path of the page, as it was asked for."""
-        return self.request.rel_url.raw_path
+        """The path to come back to."""
+        return self.here.partition("?")[0]
 
     @property
     def section(self) -> str:
@@ -67,6 +67,13 @@ class Visit:
     def whole(self) -> str:
         """The address of the page with its parameters."""
         return str(self.request.rel_url)
+
+    @property
+    def here(self) -> str:
+        """The address to come back to: this one or, of a form, the page that it stands on."""
+        if self.request.method in SAFE_METHODS:
+            return self.whole
+        return self.section if self.section in PLACES_TO_GO else "/"
 
     @property
     def is_signed_in(self) -> bool:

@@ -27,6 +27,8 @@ from rebate_monitor.domain.trend import Trend, last_months
 from rebate_monitor.storage.keys import Scope as KeyScope
 from rebate_monitor.storage.trend import read_month_sums
 
+MOST_GROUPS = 120
+"""How many groups the page lists; the download has all."""
 TABLES = ("months", "period")
 FIGURES = PerformanceGroupView.__struct_fields__
 
@@ -65,6 +67,7 @@ async def get_performance(request: web.Request) -> web.Response:
     values = {
         "matrix": matrix,
         "period": period,
+        "most": MOST_GROUPS,
         "names": [_name(told, period, group.group) for group in period.groups],
         "closed": await closed_months(service),
         "groupings": GROUPINGS,

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from aiohttp import web
 
 from rebate_monitor.api.access import require
+from rebate_monitor.api.figures import check_in_calendar
 from rebate_monitor.api.parameters import a_date, a_number, allow_only, parameter
 from rebate_monitor.api.problems import InvalidProblem
 from rebate_monitor.api.service import SERVICE
@@ -16,6 +17,7 @@ from rebate_monitor.proposal import DEFAULT, MOST_WORKDAYS
 from rebate_monitor.storage.keys import Principal, Scope
 
 LIMITS = {f"limit_{name}": name for name in (*Category, DEFAULT)}
+GENERAL = f"limit_{DEFAULT}"
 ONE_MONTH = timedelta(days=30)
 MOST_LISTED = 100
 
@@ -28,12 +30,14 @@ async def get_what_if(request: web.Request) -> web.Response:
     async with service.database.connection() as connection:
         policies = (await service.rules.in_force(connection)).rulebook.policies
     last = parameter(request, "to", a_date) or service.today()
+    check_in_calendar(request, "to", last)
     first = parameter(request, "from", a_date) or last - ONE_MONTH
     view, wrong = await _try(request, principal, first, last)
     values = {
         "first": first,
         "last": last,
         "limits": _present(policies.on(last)),
+        "general": request.query.get(GENERAL),
         "most": MOST_WORKDAYS,
         "view": view,
         "wrong": wrong,
@@ -54,6 +58,8 @@ async def _try(
 ) -> tuple[WhatIfView | None, str | None]:
     """Try the limits that were told; what is wrong with them is said beside the form."""
     try:
+        if first > last:
+            raise InvalidProblem(f"from: {first} lies after to, {last}")  # noqa: TRY301 - as others are
         limits = {name: parameter(request, field, a_limit) for field, name in LIMITS.items()}
         told = {name: limit for name, limit in limits.items() if limit is not None}
         if not told:

@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from cloud_events import BATCH, ONE, accepted, event
 from conftest import ADMIN_KEY, Client, FixedClock
 from rebate_monitor.api.app import build_app
+from rebate_monitor.api.heavy import HEAVY
 from rebate_monitor.api.service import Service
 from rebate_monitor.domain.bounds import Bounds
 from rebate_monitor.proxy import Proxy
@@ -440,3 +441,95 @@ async def test_signing_in_again_ends_the_session_before(
         assert (303, "/") == await sign_in(browser, ADMIN_KEY)
     async with database.connection() as connection:
         assert 1 == await connection.fetchval("SELECT count(*) FROM browser_session")
+
+
+@pytest.mark.usefixtures("told")
+async def test_alerts_of_any_state(client: Client, service: Service) -> None:
+    """Open ones unless told; all can be asked for, and what is shown is what is chosen."""
+    stop = event("voucher_issued", "2026-11-20T09:00:00", subject="late")
+    await post(client, stop)
+    while await service.alerting.sweeper.sweep():
+        pass
+    shown = {}
+    for state in ("", "?state=open", "?state=resolved", "?state=any"):
+        page = await see(client, f"/alerts{state}")
+        (chosen,) = re.findall(r'<option value="(\w+)" selected>', page)
+        shown[state] = (chosen, "/cases/late" in page)
+
+    assert {
+        "": ("open", False),
+        "?state=open": ("open", False),
+        "?state=resolved": ("resolved", True),
+        "?state=any": ("any", True),
+    } == shown
+
+
+@pytest.mark.usefixtures("told")
+async def test_what_an_empty_limit_means(client: Client) -> None:
+    """A general limit replaces those of the categories that are left empty, and that is shown."""
+    plain, general = await see(client, "/what-if"), await see(client, "/what-if?limit_default=2")
+    asked = {"limits": {"default": 2}, "from": "2026-10-24", "to": "2026-11-23"}
+    told = await (await client.post("/v1/what-if", json=asked)).json()
+
+    assert ["3", "3", "4", "4", "4"] == re.findall(r'placeholder="(.)"', plain)
+    assert ["2"] * 5 == re.findall(r'placeholder="(.)"', general)
+    assert f"<strong>{told['changed']}</strong> <span>结果不同</span>" in general
+    assert 2 == next(c for c in told["changes"] if c["category"] == "I")["after"]["limit_workdays"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=2026-11-20&to=2026-11-19", "from: 2026-11-20 lies after to, 2026-11-19"),
+        ("to=0001-01-01", "to: must lie from"),
+        ("to=9999-12-31", "to: must lie from"),
+    ],
+)
+async def test_days_that_cannot_be_tried(client: Client, query: str, said: str) -> None:
+    """It is said what is wrong with them, also before any limit is told."""
+    async with client.get(f"/what-if?{query}", headers=PAGE) as response:
+        assert (422, True) == (response.status, said in await response.text())
+
+
+async def test_a_busy_service_does_not_blame_the_database(client: Client) -> None:
+    """Whoever asks for too much at once is told to wait."""
+    client.app[HEAVY]._free = 0
+    async with client.get("/performance", headers=PAGE) as response:
+        text = await response.text()
+
+    assert 503 == response.status
+    assert "服务正忙" in text
+    assert "数据库" not in text
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_refused_form_leads_back_to_its_page(browser: Client) -> None:
+    """Not to where only forms go; and whoever has to sign in first comes back there, too."""
+    action = f"/alerts/{'0' * 24}/ack"
+    async with browser.post(action, data={}, headers=FORM, allow_redirects=False) as response:
+        asked = (response.status, response.headers["Location"])
+    await sign_in(browser, ADMIN_KEY)
+    async with browser.post(action, data={}, headers=FORM) as response:
+        status, text = response.status, await response.text()
+
+    assert (303, "/sign-in?next=%2Falerts") == asked
+    assert 404 == status
+    assert '<li><a href="/alerts">' in text
+    assert action not in text
+
+
+async def test_very_many_offices_are_listed_in_part(client: Client) -> None:
+    """The page stays small and says so; the download has all of them."""
+    offices = [f"143{number:04d}0000" for number in range(100, 170)]
+    for office in offices:
+        await post(
+            client,
+            accepted("2026-11-16T09:00:00", subject=office, office=office),
+            event("voucher_issued", "2026-11-18T09:00:00", subject=office),
+        )
+    page = await see(client, "/performance?by=office")
+    async with client.get("/performance.csv?table=period&by=office") as response:
+        rows = (await response.text()).splitlines()
+
+    assert "另有20行未列出" in page
+    assert 1 + 2 * len(offices) == len(rows)

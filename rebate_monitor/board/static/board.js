@@ -20,7 +20,9 @@ function putInPlace(fresh) {
 }
 
 function isBeingRead(part) {
-  if (part.querySelector("details[open]")) return true; // somebody fills its form in
+  const fields = [...part.querySelectorAll("input, textarea")];
+  const isFilledIn = fields.some((field) => field.value !== field.defaultValue);
+  if (isFilledIn || part.querySelector("details[open]")) return true;
   const chosen = document.getSelection();
   return !chosen.isCollapsed && part.contains(chosen.anchorNode);
 }
